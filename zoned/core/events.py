@@ -1,0 +1,230 @@
+"""Arrows in: everything that can happen to a node. A world (daemon or simulation) makes them.
+
+Each is valid once built. Bytes of objects never appear here: the world keeps them under the
+``fetch`` number and moves them when an action says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from zoned.core.names import Address, InstanceKey, NodeName, Zone
+from zoned.core.records import Access, FitResult, Load, Source
+
+
+class Purpose(Enum):
+    """Why another agent asks us for an instance.
+
+    ``COPY``: "give it to me if you hold it"; never makes us fetch, so reads cannot loop.
+    ``OWNER``: "get it for me as its owner"; may make us ask a holder (COPY) or the origin, never
+    another owner. ``PREFETCH``: as COPY, but not a use (it must not heat the holder's copy).
+    """
+
+    COPY = "copy"
+    OWNER = "owner"
+    PREFETCH = "prefetch"
+
+
+class FetchOutcome(Enum):
+    """How a fetch ended, as the world saw it."""
+
+    OK = "ok"
+    NOT_HELD = "not_held"  # the peer has no copy: its digest was late or a false positive
+    NOT_FOUND = "not_found"  # the origin says that there is no such instance
+    TOO_LARGE = "too_large"  # over the dependency's max_object
+    FAILED = "failed"  # refused, reset, 5xx, malformed
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The deadline that ``next_deadline`` named has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A client of this zone reads an instance through us. ``client`` groups one user's reads (may be empty)."""
+
+    request: int
+    key: InstanceKey
+    client: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRead:
+    """Another agent asks us for an instance. ``ring_id`` is the ring it computed its choice from."""
+
+    request: int
+    key: InstanceKey
+    sender: NodeName
+    purpose: Purpose
+    ring_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchDone:
+    """The fetch of that number ended. ``size`` in bytes; ``ttl_s`` what its source says of freshness
+    (None: it says nothing); ``latency_s`` from the order to the last byte."""
+
+    fetch: int
+    outcome: FetchOutcome
+    size: int = 0
+    version: str = ""
+    ttl_s: float | None = None
+    latency_s: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessBatch:
+    """Accesses that needed no decision: hits of the hot lane, or uses reported from outside."""
+
+    accesses: tuple[Access, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """What reads from that source took since the last such event: ``count`` of them, mean in seconds."""
+
+    source: Source
+    mean_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLost:
+    """The store no longer has these, though the index believed so."""
+
+    keys: tuple[InstanceKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """Another agent offers copies that it is about to give up (drain, hand-over), hottest first."""
+
+    sender: NodeName
+    keys: tuple[InstanceKey, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketReceived:
+    """A gossip datagram."""
+
+    data: bytes
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReceived:
+    """One whole gossip message came in on a TCP stream; answer with ``StreamReply`` of the same number."""
+
+    stream: int
+    data: bytes
+    sender: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAnswered:
+    """The answer to our ``StreamCall`` of that number; None when there was none in time."""
+
+    call: int
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSampled:
+    """The host's load now."""
+
+    load: Load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsFitted:
+    """The worker's answer to a ``Fit``; ``result`` None when it failed or was too late."""
+
+    job: int
+    result: FitResult | None
+
+
+class StopKind(Enum):
+    """RESTART holds our place in the ring for ``restart_grace``; LEAVE gives it up."""
+
+    RESTART = "restart"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The agent is going to end; what must still be said is said now."""
+
+    kind: StopKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Join the pool by these seeds."""
+
+    seeds: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Warm the other zones, then let the traffic of this zone go."""
+
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undrain:
+    """The zone takes traffic again."""
+
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Stop (or resume) all movement of copies, in the whole pool."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalidate:
+    """No copy of these may be served any more, anywhere; ``key`` None means the whole dependency."""
+
+    dependency: str
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Drop a dead member from view and from the ring at once."""
+
+    node: NodeName
+
+
+Event: TypeAlias = (
+    Tick
+    | Read
+    | PeerRead
+    | FetchDone
+    | AccessBatch
+    | Timed
+    | StoreLost
+    | Offered
+    | PacketReceived
+    | StreamReceived
+    | StreamAnswered
+    | LoadSampled
+    | ModelsFitted
+    | Stop
+    | Join
+    | Drain
+    | Undrain
+    | Pause
+    | Invalidate
+    | Forget
+)

@@ -1,0 +1,63 @@
+"""The words that every stage shares: zones, members, instances, and time.
+
+A *zone* is a failure domain and a *node* (member, agent) one zoned process in it. An *instance* is
+one item of a *dependency*, addressed by a key of any bytes. All placement and all digests go by one
+64-bit hash of the two, so it is computed once, where an access enters, and travels with it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import xxhash
+
+Zone: TypeAlias = str
+NodeName: TypeAlias = str
+Dependency: TypeAlias = str
+Address: TypeAlias = tuple[str, int]  # host (an IP literal), port
+KeyHash: TypeAlias = int  # 64 bits, see key_hash()
+Shard: TypeAlias = int  # 0 .. SHARDS - 1
+Fingerprint: TypeAlias = int  # 32 bits, what cache digests carry
+
+SHARD_BITS = 16
+SHARDS = 1 << SHARD_BITS
+MAX_KEY_BYTES = 4096
+
+
+class Instant(NamedTuple):
+    """One moment on the three clocks of house.md.
+
+    ``mono_s`` never jumps: timers, TTLs, lead times, latencies. ``wall_s`` is Unix time: incarnations,
+    logs, what people read. ``season_s`` is Unix time for the phase of day and week in forecasts; it
+    equals ``wall_s`` except where a demo runs its days faster.
+    """
+
+    mono_s: float
+    wall_s: float
+    season_s: float
+
+
+class InstanceKey(NamedTuple):
+    """One instance: a dependency's name (no ``:`` nor ``/``) and a key of at most 4 KiB."""
+
+    dependency: Dependency
+    key: bytes
+
+    def text(self) -> str:
+        """``dependency:key`` for people; bytes that are not UTF-8 are escaped."""
+        return f"{self.dependency}:{self.key.decode('utf-8', 'backslashreplace')}"
+
+
+def key_hash(instance: InstanceKey) -> KeyHash:
+    """xxh3_64 over ``dependency \\0 key``; the separator keeps ("a", "bc") and ("ab", "c") apart."""
+    return xxhash.xxh3_64_intdigest(instance.dependency.encode() + b"\0" + instance.key)
+
+
+def shard_of(hashed: KeyHash) -> Shard:
+    """The top 16 bits: which of the ring's fixed shards an instance belongs to."""
+    return hashed >> (64 - SHARD_BITS)
+
+
+def fingerprint_of(hashed: KeyHash) -> Fingerprint:
+    """The low 32 bits, independent of the shard: what a cache digest says of an instance."""
+    return hashed & 0xFFFFFFFF

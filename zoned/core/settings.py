@@ -1,0 +1,55 @@
+"""Everything that one node is told at birth: who it is, and the settings of each stage.
+
+One frozen value, made once (by ``zoned.config`` for the daemon, by hand in the simulation). A stage sees
+only its own part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zoned.core.cache import CacheSettings
+from zoned.core.facts import FactsSettings
+from zoned.core.flight import FlightSettings
+from zoned.core.forecast import ForecastSettings
+from zoned.core.gossip import GossipSettings
+from zoned.core.graph import GraphSettings
+from zoned.core.learning import LearningSettings
+from zoned.core.names import Address, NodeName, Zone
+from zoned.core.observe import ObserveSettings
+from zoned.core.placement import PlacementSettings
+from zoned.core.prefetch import PrefetchSettings
+from zoned.core.records import DependencyPolicy
+from zoned.core.ring import RingSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """Settings of one node."""
+
+    node: NodeName
+    zone: Zone
+    gossip_address: Address
+    """Where the other members reach our gossip (advertised)."""
+    peer_address: Address | None = None
+    """Where other agents fetch copies from us."""
+    http_address: Address | None = None
+    """Our local HTTP endpoint, told to the others for their operators."""
+    weight: int = 1
+    """Capacity class: our share of the ring is weight / sum of weights. 0: holds nothing."""
+    seed: int = 0
+    """Seeds every stage's own random generator, as ``Random(f"{seed}/{node}/{stage}")``."""
+    turn_interval_s: float = 1.0
+    """How often at most the loop of the stages turns. Longer: staler summaries and plans, less work."""
+    policies: tuple[DependencyPolicy, ...] = ()
+    observe: ObserveSettings = field(default_factory=ObserveSettings)
+    graph: GraphSettings = field(default_factory=GraphSettings)
+    forecast: ForecastSettings = field(default_factory=ForecastSettings)
+    gossip: GossipSettings = field(default_factory=GossipSettings)
+    ring: RingSettings = field(default_factory=RingSettings)
+    facts: FactsSettings = field(default_factory=FactsSettings)
+    placement: PlacementSettings = field(default_factory=PlacementSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    prefetch: PrefetchSettings = field(default_factory=PrefetchSettings)
+    flight: FlightSettings = field(default_factory=FlightSettings)
+    learning: LearningSettings = field(default_factory=LearningSettings)
