@@ -1,0 +1,42 @@
+# Each target works on a fresh machine with Python >= 3.11, make and the package registries.
+#   make demo [ARGS="--seconds 60"]   zones as real agent processes on loopback, and what they gain
+#   make test [ARGS="tests/core"]     the tests           make check   style and types
+#   make bench                        ratios against a peer in the same run
+
+PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.11 2>/dev/null))
+BIN := .venv/bin
+STAMP := .venv/.installed
+SERVERS := serf
+
+.PHONY: demo test check bench servers
+
+demo: $(STAMP)
+	@$(BIN)/zoned demo $(ARGS)
+
+test: $(STAMP) servers
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(STAMP)
+	@$(BIN)/python -m pytest -s -q tests/bench $(ARGS)
+
+# Real servers that some tests talk to. Only root can install them; without one its tests say so
+# (they skip, and fail where CI is set).
+servers:
+	@for server in $(SERVERS); do \
+	  command -v $$server >/dev/null || [ -x /usr/sbin/$$server ] && continue; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || continue; \
+	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq -y --no-install-recommends install $$server; } >/dev/null \
+	    || echo "make: could not install $$server; its tests will say so" >&2; \
+	done
+
+# The stamp is as old as what was installed from; pip does nothing where all is in place.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zoned needs Python >= 3.11 (make PYTHON=...)")'
+	@test -x $(BIN)/python || { echo "make: .venv (once, about a minute)" >&2; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
