@@ -235,10 +235,10 @@ class Member:
 
 
 class HotInstance(NamedTuple):
-    """One instance another zone uses much: its decayed count of accesses there, and its size in bytes."""
+    """One instance another zone uses much: accesses expected there over the next hour, and its size in bytes."""
 
     key: InstanceKey
-    count: float
+    uses: float
     size: int
 
 
