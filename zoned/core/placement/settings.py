@@ -1,0 +1,55 @@
+"""Settings of placement: when a copy is worth fetching, and how fast a zone hands over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementSettings:
+    """Settings of ``zoned.core.placement``."""
+
+    enabled: bool = True
+    """False (``--ablate placement``): no wants but those of a drain."""
+    plan_interval_s: float = 5.0
+    """At least this long between two plans, unless the ring, a drain or a pause changed. Range >= 0."""
+    max_wants: int = 256
+    """Most copies wanted at once; the least valuable are dropped and counted."""
+    max_candidates: int = 2048
+    """Most instances weighed per plan, by expected demand. Bounds the time of a plan (about 2 us each)."""
+    forecast_threshold: float = 0.5
+    """Least P(used here within the horizon) for a FORECAST want, until the learner says otherwise."""
+    elsewhere_threshold: float = 0.5
+    """The same for ELSEWHERE wants."""
+    home_threshold: float = 0.5
+    """The same for HOME wants of ``auto`` dependencies: least P(some other zone will ask for it)."""
+    transfer_price_s_per_mib: float = 0.01
+    """What moving one MiB costs, in seconds of latency. A want must save more than it moves. 0: free."""
+    min_saved_s: float = 0.0005
+    """Least expected latency saved by a want (0.5 ms): less is noise."""
+    min_size_bytes: int = 1024
+    """Size that smaller instances (and those of unknown size) are counted as: a transfer has a fixed cost."""
+    full_below_free_ratio: float = 0.02
+    """A store with less than this free is full: each want then competes with the copy it would push out."""
+    marginal_sample: int = 256
+    """How many of the copies that go next are looked at for that."""
+    displacement_margin: float = 1.1
+    """A want must be worth this many times the copy it pushes out: both are estimates."""
+    overlap_prior: float = 0.25
+    """Belief, before any evidence, that what is hot in another zone is used in this one too. Range 0..1."""
+    overlap_prior_weight: float = 8.0
+    """How many instances' worth of evidence that belief counts for."""
+    hot_coverage: float = 0.6
+    """Share of a zone's accesses that its list of hot instances is taken to cover."""
+    max_hand_over_keys: int = 512
+    """Most copies offered per plan while this zone drains."""
+    hand_over_batch: int = 128
+    """Most copies in one offer."""
+    reoffer_after_s: float = 30.0
+    """An offered copy that nobody holds yet is offered again after this. Range > plan_interval_s."""
+    max_offers_remembered: int = 1 << 18
+    """Offers remembered; beyond it the oldest are forgotten (and so may be repeated early)."""
+    max_lines_per_dependency: int = 16
+    """Lines of the sharding configuration per dependency; smaller groups are summed in a last line."""
+    max_lines: int = 256
+    """Lines of the sharding configuration in all."""

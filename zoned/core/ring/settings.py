@@ -1,0 +1,45 @@
+"""Settings of the ring and of agreeing on it.
+
+Everything that changes *where* shards land (``vnodes_per_weight``, ``replicas``, ``preference_length``,
+``max_tokens``) is part of the ring id: agents that differ in one of them disagree visibly instead of
+quietly placing copies in different homes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingSettings:
+    """Settings of ``zoned.core.ring``."""
+
+    vnodes_per_weight: int = 512
+    """Tokens per unit of a member's weight. The sd of a member's share of shards is about
+    1 / sqrt(tokens): 4.5 % at 512, 9 % at 128. Range 1..8192. Must be the same in the whole pool.
+    Danger: higher makes builds slower, in proportion."""
+    replicas: int = 2
+    """Home zones of an instance (a dependency may say otherwise). Range 1..preference_length. Must be
+    the same in the whole pool. More: more copies survive a dead zone, less room for what is used here."""
+    preference_length: int = 5
+    """Members per shard that the ring knows in order: the homes, then who steps in when they are down.
+    Range replicas..16. A dependency's replicas beyond it are cut to it."""
+    max_weight: int = 64
+    """Largest weight that counts; a larger one is treated as this. A wrong weight in one agent's tags
+    must not take the whole ring, nor make everybody's build slow."""
+    max_tokens: int = 1 << 20
+    """Most tokens in all. A pool that would need more has its tokens per weight halved until it fits."""
+    out_after_s: float = 600.0
+    """How long a member may be failed before it loses its place in the ring ("down is not out").
+    Range > 0. Shorter: moves copies for every slow reboot. Longer: shards stay on their second owner."""
+    restart_grace_s: float = 300.0
+    """The same for a member that said that it restarts (SIGTERM): after this it may be declared out."""
+    max_out_ratio: float = 0.25
+    """Brake: no more than this share of the members may be out by time alone (a partition looks like
+    many deaths). Range 0..1. ``zoned forget`` overrules it. Pools of fewer than 1 / ratio members
+    therefore never lose a member by time alone."""
+    out_whole_zone: bool = False
+    """Whether the last member of a zone may be declared out by time alone. False: a dark zone keeps its
+    place (it is a partition far more often than a removal), and its shards are served by the next."""
+    handover_s: float = 600.0
+    """How long the ring before this one is remembered, so that a miss can ask the old owner first."""
