@@ -1,6 +1,6 @@
 """Settings of the ring and of agreeing on it.
 
-Everything that changes *where* shards land (``vnodes_per_weight``, ``replicas``, ``preference_length``,
+Everything that changes *where* shards land (``vnodes``, ``replicas``, ``preference_length``,
 ``max_tokens``) is part of the ring id: agents that differ in one of them disagree visibly instead of
 quietly placing copies in different homes.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 class RingSettings:
     """Settings of ``zoned.core.ring``."""
 
-    vnodes_per_weight: int = 512
+    vnodes: int = 512
     """Tokens per unit of a member's weight. The sd of a member's share of shards is about
     1 / sqrt(tokens): 4.5 % at 512, 9 % at 128. Range 1..8192. Must be the same in the whole pool.
     Danger: higher makes builds slower, in proportion."""
