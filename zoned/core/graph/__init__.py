@@ -1,0 +1,5 @@
+"""GRAPH (the seed's Dependency Analyzer): what follows what."""
+
+from zoned.core.graph.settings import GraphSettings
+
+__all__ = ["GraphSettings"]

@@ -1,0 +1,46 @@
+"""Settings of the graph stage: which "B follows A" is learnt, and which is believed.
+
+The numbers are those of the project's study of real traces (`warmth-study.md`, VAL point 5), where
+association was worth 7-9 points of the latency gap on a web trace and cost nothing on the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSettings:
+    """Settings of `Analyzer`."""
+
+    association: bool = True
+    """Learn and predict associations. False (ablation): nothing is learnt, nothing predicted."""
+    recent_instances: int = 6
+    """How many distinct instances a client's trail holds. Range 2..64. Cost per access grows with it."""
+    recent_s: float = 900.0
+    """An access older than this no longer teaches what follows it. Range > min_lead_s. Longer: chance
+    neighbours of one session are taken for successors."""
+    min_lead_s: float = 0.5
+    """A pair with a shorter lag teaches nothing, since its second part could not have been fetched in time.
+    Range 0..60; about the latency of the origin. 0: everything teaches, and prefetches come too late."""
+    max_successors: int = 24
+    """Successors remembered per antecedent. Range 1..1000. Lower: a busy antecedent forgets them before
+    they have come twice."""
+    min_support: int = 2
+    """How often a pair must have been seen before it is believed. Range >= 1. 1: chance is believed."""
+    min_antecedent: int = 3
+    """How often an antecedent must have been seen before it predicts. Range >= min_support."""
+    min_confidence: float = 0.4
+    """Least share of an antecedent's occurrences that the successor followed. Range 0..1. The learner may
+    ask for more (`Advice.thresholds`), never for less."""
+    max_predictions: int = 4
+    """Successors predicted at one access, the most probable first. Range 0..max_successors."""
+    max_count: int = 1024
+    """At this count an antecedent's numbers are halved, so that old habits fade. Range >= 8. Lower: forgets
+    sooner, estimates are coarser."""
+    max_antecedents: int = 16384
+    """Antecedents remembered; the least recently used goes first. Range 1..1e7. About 1 KiB each."""
+    max_clients: int = 4096
+    """Client trails remembered; the least recently active goes first. Range 1..1e6."""
+    max_saved_pairs: int = 20000
+    """Pairs kept over a restart, the most supported first. Range 0..1e6. About 60 bytes each on disk."""

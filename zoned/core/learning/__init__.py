@@ -1,0 +1,5 @@
+"""LEARNING (the seed's feedback loop): what would plain LRU have done, and what does better."""
+
+from zoned.core.learning.settings import LearningSettings
+
+__all__ = ["LearningSettings"]

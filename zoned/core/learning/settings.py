@@ -1,0 +1,87 @@
+"""Settings of the learning stage: what is measured, how fast it is forgotten, and when we step back.
+
+Three separate questions are answered, each with its own numbers: which eviction policy would have done
+best (Hedge over shadows, guarded), how sure a prefetch has to be (precision per reason), and whether the
+whole is worth it (never worse than LRU). The defaults come from the project's studies of real traces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningSettings:
+    """Settings of `Tuner`."""
+
+    enabled: bool = True
+    """False (ablation): always advise plain LRU and no thresholds. The ledger still runs."""
+    arms: tuple[str, ...] = ("lru", "s3fifo", "sieve")
+    """Eviction policies that are scored by shadow. The first must be ``lru``: it is what all others are
+    measured against, and what the guard returns to. Each further one costs about 1 us an access."""
+    sample_objects: int = 8192
+    """Size of the shadows in instances. A store of no more is shadowed exactly; a larger one on a sample of
+    its keys, sample_objects / capacity of them. Range 64..1e6. Lower: cheaper, and noisier (the error of
+    the hit ratio falls with its square root)."""
+    max_dependencies: int = 64
+    """Lines of the ledger; what else there is shares ``_other``. When all are taken, the quietest eighth is
+    added to ``_other`` at the next review. Range 8..1e4."""
+    review_accesses: int = 300
+    """Accesses in one batch of the learner. Range 50..1e6. Lower: the batches are noisier, the guard slower
+    to trust; higher: slower to notice a change."""
+    decay: float = 0.98
+    """What a batch's reward is worth a batch later. Range 0.5..0.9999. Memory is 1 / (1 - decay) batches."""
+    learning_rate: float = 8.0
+    """Hedge's eta: weight = exp(eta x discounted sum of the hit ratio). Only for show (the choice is the
+    leader's, behind the guard): higher makes the weights more pointed."""
+    hysteresis_ratio: float = 0.01
+    """Change to another arm only when its mean latency is lower by this share. Range 0..0.5. 0: changes
+    for nothing; higher: stays with a worse arm."""
+    guard_z: float = 2.0
+    """The lower bound of an arm's advantage over LRU is mean - guard_z x standard error. Range 0..5.
+    0: believes luck; higher: stays with LRU for longer."""
+    guard_batches: int = 6
+    """Batches seen before the guard may leave LRU: below, the standard error means nothing. Range 2..1000."""
+    association_threshold: float = 0.4
+    """Base threshold for association prefetches (least confidence). Range 0..1."""
+    forecast_threshold: float = 0.5
+    """Base threshold for prefetches of predicted demand (least probability). Range 0..1."""
+    elsewhere_threshold: float = 0.5
+    """Base threshold for what is hot in another zone (least probability of use here). Range 0..1."""
+    refresh_threshold: float = 0.5
+    """Base threshold for refreshing what expires (least probability of use again). Range 0..1."""
+    min_multiplier: float = 0.8
+    """The learnt threshold is never under so many times its base. Range > 0..1."""
+    max_multiplier: float = 2.2
+    """The learnt threshold is never over so many times its base (and never over max_threshold). Range >= 1."""
+    max_threshold: float = 0.95
+    """A learnt threshold above which nothing would pass any more; stopping is a decision of its own."""
+    adjust_outcomes: int = 40
+    """Prefetches of one dependency and reason between two adjustments of its threshold. Range 5..1e5."""
+    low_precision: float = 0.60
+    """Below: the threshold is raised. Range min_precision..high_precision."""
+    high_precision: float = 0.72
+    """Above: the threshold is lowered. Range low_precision..1."""
+    raise_factor: float = 1.12
+    """By what the threshold is multiplied when precision is low. Range > 1."""
+    lower_factor: float = 1.06
+    """By what the threshold is divided when precision is high. Range > 1; smaller than raise_factor, because
+    a wasted prefetch is paid by everybody and a missing one by one reader."""
+    min_precision: float = 0.25
+    """A reason whose prefetches are used less often than this is stopped. Range 0..low_precision."""
+    exploration: float = 0.01
+    """Share of a dependency's requests that may be spent on trying a stopped reason again: after
+    adjust_outcomes / exploration requests it gets adjust_outcomes prefetches. Range 0..0.1. 0: never again."""
+    max_loss: float = 0.01
+    """Prefetching stops for a dependency whose mean latency, at equal prices, is worse than the shadow LRU's
+    by more than this share, until it is within half of it. Range 0..1."""
+    loss_decay: float = 0.9
+    """What a batch of that comparison is worth a batch later. Range 0.1..0.999."""
+    drift_delta: float = 0.05
+    """Page-Hinkley: deviation of the forecast error from its mean that is taken for noise. Range >= 0."""
+    drift_lambda: float = 2.0
+    """Page-Hinkley: summed deviation at which a forecast counts as drifted. Range > 0. Lower: more refits."""
+    drift_samples: int = 10
+    """Errors seen before a drift may be called. Range >= 2."""
+    refit_interval_s: float = 900.0
+    """At most one refit of a dependency is asked for in this time. Range >= 0."""

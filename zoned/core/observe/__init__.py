@@ -1,0 +1,5 @@
+"""OBSERVE (the seed's Monitoring System): what was used in this zone, from where, and how long it took."""
+
+from zoned.core.observe.settings import ObserveSettings
+
+__all__ = ["ObserveSettings"]
