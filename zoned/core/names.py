@@ -22,6 +22,7 @@ Fingerprint: TypeAlias = int  # 32 bits, what cache digests carry
 SHARD_BITS = 16
 SHARDS = 1 << SHARD_BITS
 MAX_KEY_BYTES = 4096
+OTHER: Dependency = "_other"  # the line of all dependencies that a bounded table has no line for
 
 
 class Instant(NamedTuple):

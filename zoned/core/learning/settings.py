@@ -53,7 +53,7 @@ class LearningSettings:
     min_multiplier: float = 0.8
     """The learnt threshold is never under so many times its base. Range > 0..1."""
     max_multiplier: float = 2.2
-    """The learnt threshold is never over so many times its base (and never over max_threshold). Range >= 1."""
+    """The learnt threshold is never over this times its base, nor over max_threshold. Range >= 1."""
     max_threshold: float = 0.95
     """A learnt threshold above which nothing would pass any more; stopping is a decision of its own."""
     adjust_outcomes: int = 40
@@ -70,11 +70,11 @@ class LearningSettings:
     min_precision: float = 0.25
     """A reason whose prefetches are used less often than this is stopped. Range 0..low_precision."""
     exploration: float = 0.01
-    """Share of a dependency's requests that may be spent on trying a stopped reason again: after
-    adjust_outcomes / exploration requests it gets adjust_outcomes prefetches. Range 0..0.1. 0: never again."""
+    """Share of a dependency's requests that may be spent on trying a stopped reason again: it gets
+    adjust_outcomes prefetches after adjust_outcomes / exploration requests. Range 0..0.1. 0: never again."""
     max_loss: float = 0.01
-    """Prefetching stops for a dependency whose mean latency, at equal prices, is worse than the shadow LRU's
-    by more than this share, until it is within half of it. Range 0..1."""
+    """Prefetching stops for a dependency whose mean latency, at equal prices, is worse than the shadow
+    LRU's by more than this share, until it is within half of it. Range 0..1."""
     loss_decay: float = 0.9
     """What a batch of that comparison is worth a batch later. Range 0.1..0.999."""
     drift_delta: float = 0.05
