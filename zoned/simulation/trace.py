@@ -118,7 +118,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _as_dependency(name: str) -> Dependency:
     """A dependency's name has no ``:`` nor ``/``."""
-    return name.replace(":", "_").replace("/", "_").encode("ascii", "backslashreplace").decode() or "default"
+    return name.replace(":", "_").replace("/", "_").encode("utf-8", "backslashreplace").decode() or "default"
 
 
 def _as_bytes(text: str) -> bytes:

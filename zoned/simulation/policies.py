@@ -1,0 +1,95 @@
+"""The policies that zoned is measured against: each zone for itself, and "any holder serves".
+
+``lru``, ``sieve`` and ``s3fifo`` are one cache a zone that knows nothing of the others: what people run
+today, and ``lru`` is the zero of "gap closed". ``peer`` is S3-FIFO where a miss is served by any zone that
+holds a copy, known at once and for free: the strongest plain baseline of ``warmth.md``, and no real directory
+is that good. A copy served to another zone is not touched there. They use the very eviction classes of the
+cache, so a replay also checks those against ``lab/refsim.py``.
+
+A trace is walked in spans: the loop body stays a hit or a put, and the question whether we measure yet, and
+the progress bar, are asked once per span.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+from zoned.core import eviction
+from zoned.simulation.pricing import Meter, Prices
+from zoned.simulation.results import PolicyResult, Progress, ReplayOptions, Runner
+from zoned.simulation.trace import Trace
+
+SPAN = 16_384
+"""Accesses between two reports of progress; at 500,000 accesses/s some thirty a second."""
+
+
+def spans(trace: Trace, warmup: float, progress: Progress) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, measured) over the whole trace, never straddling the end of the warm-up."""
+    size, warm = len(trace), trace.warm_from(warmup)
+    start = 0
+    while start < size:
+        end = min(start + SPAN, size)
+        if start < warm < end:
+            end = warm
+        yield start, end, start >= warm
+        progress(end)
+        start = end
+
+
+def caches_of(policy: str, trace: Trace, capacity: int, by_bytes: bool) -> list[eviction.Eviction[int]]:
+    """One empty cache per zone."""
+    limits = (None, capacity) if by_bytes else (capacity, None)
+    return [eviction.make(policy, *limits) for _ in trace.zone_names]
+
+
+def _run(
+    policy: str, shared: bool, trace: Trace, capacity: int, options: ReplayOptions, progress: Progress
+) -> PolicyResult:
+    """One cache of that eviction policy per zone; ``shared``: a miss is served by any zone that has it."""
+    caches = caches_of(policy, trace, capacity, options.by_bytes)
+    hit_in = [cache.hit for cache in caches]
+    put_in = [cache.put for cache in caches]
+    sizes = trace.object_sizes
+    prices, meter = Prices.of(options), Meter()
+    for start, end, measured in spans(trace, options.warmup, progress):
+        hits = peers = 0
+        for zone, instance in zip(trace.zones[start:end], trace.objects[start:end], strict=True):
+            if hit_in[zone](instance):
+                hits += 1
+                continue
+            if shared and any(instance in cache for cache in caches):  # not in our own, so another's
+                peers += 1
+            put_in[zone](instance, sizes[instance])
+        if measured:
+            origins = end - start - hits - peers
+            meter.hits += hits
+            meter.peer_transfers += peers
+            meter.origin_fetches += origins
+            meter.wait(prices.local_s, hits)
+            meter.wait(prices.peer_s, peers)
+            meter.wait(prices.origin_s, origins)
+    return meter.result()
+
+
+def lru_misses(trace: Trace, capacity: int, by_bytes: bool, windows: list[int]) -> Counter[tuple[int, int]]:
+    """Misses of the plain LRU per (window, zone): what the clairvoyant may prefetch at most."""
+    caches = caches_of("lru", trace, capacity, by_bytes)
+    sizes = trace.object_sizes
+    missed: Counter[tuple[int, int]] = Counter()
+    for window, zone, instance in zip(windows, trace.zones, trace.objects, strict=True):
+        cache = caches[zone]
+        if not cache.hit(instance):
+            missed[window, zone] += 1
+            cache.put(instance, sizes[instance])
+    return missed
+
+
+REFERENCE: dict[str, Runner] = {
+    "lru": partial(_run, "lru", False),
+    "sieve": partial(_run, "sieve", False),
+    "s3fifo": partial(_run, "s3fifo", False),
+    "peer": partial(_run, "s3fifo", True),
+}
+"""Policies by their name on the command line."""
