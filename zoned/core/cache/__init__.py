@@ -1,0 +1,7 @@
+"""CACHE CONTROLLER: what this zone holds, what has to go, how fresh it is, and who else holds what."""
+
+from __future__ import annotations
+
+from zoned.core.cache.settings import CacheSettings
+
+__all__ = ["CacheSettings"]

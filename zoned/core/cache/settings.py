@@ -1,0 +1,56 @@
+"""Settings of the cache controller: how much it may hold, for how long, and what it remembers of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoned.core.eviction import EVICTIONS
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """Settings of ``CacheController``."""
+
+    max_bytes: int | None = 256 << 20
+    """Room for the objects' bytes in this agent's store. None: bounded in objects only. Range >= 1.
+    Too small: everything is evicted before its second use. It counts bodies, not the index's own memory
+    (about 250 B an instance)."""
+    max_objects: int | None = None
+    """Room in objects. None: bounded in bytes only. Range >= 1."""
+    max_tracked_objects: int = 4_000_000
+    """Hard limit of the index, whatever ``max_objects`` says: objects of no size would fill memory in spite
+    of ``max_bytes``. Range >= 1; a million costs about 250 MB."""
+    eviction: str = AUTO
+    """``auto`` starts as ``lru`` and follows the learner's advice; ``lru``, ``s3fifo`` or ``sieve`` is fixed."""
+    default_ttl_s: float | None = 300.0
+    """Time to live where neither the dependency's policy nor the origin says one. None: never expires, which
+    is for instances that never change, or whose every change is announced by ``invalidate``."""
+    touch_for_peers: bool = True
+    """A hit that we serve to another zone counts as a use here, so that the pool keeps its only copy
+    (warmth-study.md: without it, up to 33 % less of the gap closed). Off: copies are kept for this zone alone."""
+    refresh_min_uses: int = 2
+    """A copy is worth a refresh before it expires if it was used since it was stored, and this often in all
+    (decayed). Range >= 1. Lower: more origin traffic for copies that nobody asks for again."""
+    max_refreshes: int = 1000
+    """At most so many copies are named as due for refresh per call, the most used first. The rest is counted."""
+    max_sweep: int = 4096
+    """At most so many expired copies are dropped per sweep (once a turn): bounds the pause. Range >= 1."""
+    heat_half_life_s: float = 21_600.0
+    """Counts of uses are halved this often, so that the restart list follows the day. Range > 0."""
+    outcome_half_life_s: float = 21_600.0
+    """Half-life of the fetched / used / wasted counters of prefetches. Shorter: the learner reacts sooner, on
+    fewer samples; longer: an old mistake is held against a dependency for days. Range > 0."""
+    max_outcomes: int = 4096
+    """Limit of (dependency, reason) pairs with counters; pairs beyond it are not counted, but their number is."""
+    max_saved_keys: int = 50_000
+    """How many of the hottest keys are saved at a stop, for the warm-up after it. Range >= 0."""
+    max_directory_fingerprints: int = 2_000_000
+    """How many (member, instance) claims of the other members we remember, over all of them (about 100 B each).
+    Claims beyond it are dropped and counted: their instances come from the origin instead of from a peer."""
+
+    def __post_init__(self) -> None:
+        assert self.eviction == AUTO or self.eviction in EVICTIONS, f"unknown eviction {self.eviction!r}"
+        assert self.heat_half_life_s > 0 and self.outcome_half_life_s > 0
+        assert self.max_tracked_objects >= 1 and self.max_sweep >= 1 and self.refresh_min_uses >= 1

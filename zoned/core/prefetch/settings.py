@@ -1,0 +1,56 @@
+"""Settings of the prefetcher: how much it may move, how fast, and how sure it has to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefetchSettings:
+    """Settings of ``Prefetcher``."""
+
+    enabled: bool = True
+    """Off: nothing is fetched ahead of demand. Copies handed over by a draining zone are refused too."""
+    bandwidth_bytes_s: float = 8 << 20
+    """Refill of the byte bucket: what prefetching may move per second in the long run. Range > 0. Too high: it
+    competes with the reads it is meant to help."""
+    burst_bytes: int = 32 << 20
+    """Size of the byte bucket: what may move at once after a quiet time. One instance may overdraw it, so that
+    a large one is not stuck for ever; the next then waits until the debt is paid. Range > 0."""
+    origin_rate: float = 50.0
+    """Prefetches per second that name no holder, and so may reach the origin. Range > 0. Too high: origins feel
+    zoned as load."""
+    origin_burst: float = 100.0
+    """How many of those may go at once after a quiet time. Range >= 1."""
+    max_in_flight: int = 32
+    """Prefetches under way at one time. Range >= 1."""
+    in_flight_timeout_s: float = 60.0
+    """A prefetch nobody settled in that time is given up, so that a lost answer cannot hold its place for ever."""
+    max_queue: int = 10_000
+    """Wants that wait. When full, the least valuable is dropped and counted. Range >= 1."""
+    max_associations: int = 256
+    """Places in the lane of associations, which act at once or not at all. Range >= 1."""
+    queue_ttl_s: float = 600.0
+    """A want that has waited that long is dropped: what made it valuable is over. Range > 0."""
+    association_ttl_s: float = 2.0
+    """The same for associations, whose worth is gone once the client has asked. Range > 0."""
+    min_confidence: float = 0.4
+    """The least confidence of an association that is acted on (warmth-study.md); the learner's threshold for the
+    dependency can only raise it. Range 0..1. Lower: more transfers, fewer of them used."""
+    expected_size_bytes: int = 16_384
+    """What an instance of unknown size is taken for, until instances have been seen. Range >= 1."""
+    allowance_per_miss: float = 0.05
+    """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives its
+    token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would have
+    been. Range 0..1."""
+    allowance_start: float = 20.0
+    """Tokens at the start, so that the first associations can prove themselves. Range >= 0."""
+    allowance_max: float = 2000.0
+    """Most tokens that can be saved up in a quiet time. Range >= allowance_start."""
+    value_floor_bytes: int = 1024
+    """Sizes below it count as it when values are compared, or a one-byte instance would beat everything."""
+
+    def __post_init__(self) -> None:
+        assert self.bandwidth_bytes_s > 0 and self.burst_bytes > 0 and self.origin_rate > 0
+        assert self.origin_burst >= 1 and self.max_in_flight >= 1 and self.max_queue >= 1
+        assert self.max_associations >= 1 and self.allowance_max >= self.allowance_start >= 0
