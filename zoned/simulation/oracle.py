@@ -116,8 +116,8 @@ class _Clairvoyant:
             meter.hits += hits
             meter.prefetch_used += used
             meter.origin_fetches += misses
-            meter.wait(self.prices.local_s, hits)
-            meter.wait(self.prices.origin_s, misses)
+            meter.add(self.prices.local_s, hits)
+            meter.add(self.prices.origin_s, misses)
 
     def prefetch(self, measured: bool) -> None:
         """A window begins: put into each zone what it will ask for most, within the allowance."""

@@ -67,9 +67,9 @@ def _run(
             meter.hits += hits
             meter.peer_transfers += peers
             meter.origin_fetches += origins
-            meter.wait(prices.local_s, hits)
-            meter.wait(prices.peer_s, peers)
-            meter.wait(prices.origin_s, origins)
+            meter.add(prices.local_s, hits)
+            meter.add(prices.peer_s, peers)
+            meter.add(prices.origin_s, origins)
     return meter.result()
 
 

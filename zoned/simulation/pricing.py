@@ -46,7 +46,7 @@ class Prices:
 
 
 class Meter:
-    """Counts the measured part of one policy's run. Add to the public counters; call `wait` per answer."""
+    """Counts the measured part of one policy's run. Add to the public counters; call `add` per answer."""
 
     __slots__ = (
         "_waits",
@@ -67,21 +67,34 @@ class Meter:
         self.late = 0
         self._waits: dict[int, int] = {}  # microseconds -> requests
 
-    def wait(self, latency_s: float, requests: int = 1) -> None:
-        """So many requests waited that long."""
+    def add(self, latency_s: float, requests: int = 1) -> None:
+        """So many requests waited that long. [hot]"""
         if requests:
             microseconds = round(latency_s * 1e6)
             self._waits[microseconds] = self._waits.get(microseconds, 0) + requests
 
+    @property
+    def count(self) -> int:
+        """Requests measured."""
+        return sum(self._waits.values())
+
+    @property
+    def mean_s(self) -> float:
+        """Mean wait; 0 if nothing was measured."""
+        return sum(wait * count for wait, count in self._waits.items()) / max(1, self.count) / 1e6
+
+    @property
+    def p99_s(self) -> float:
+        """The nearest rank: the least wait that 99 % of the requests do not exceed."""
+        return _nearest_rank(self._waits, self.count, 99) / 1e6
+
     def result(self, details: Mapping[str, object] | None = None) -> PolicyResult:
-        """What was measured. The p99 is the nearest rank: the least wait that 99 % do not exceed."""
-        requests = sum(self._waits.values())
-        total = sum(wait * count for wait, count in self._waits.items())
+        """What was measured."""
         return PolicyResult(
-            requests=requests,
+            requests=self.count,
             hits=self.hits,
-            mean_latency_ms=total / requests / 1e3 if requests else 0.0,
-            p99_latency_ms=_nearest_rank(self._waits, requests, 0.99) / 1e3,
+            mean_latency_ms=self.mean_s * 1e3,
+            p99_latency_ms=self.p99_s * 1e3,
             origin_fetches=self.origin_fetches,
             peer_transfers=self.peer_transfers,
             prefetches=self.prefetches,
@@ -91,10 +104,10 @@ class Meter:
         )
 
 
-def _nearest_rank(histogram: Mapping[int, int], total: int, quantile: float) -> int:
+def _nearest_rank(histogram: Mapping[int, int], total: int, percent: int) -> int:
     seen = 0
     for value in sorted(histogram):
         seen += histogram[value]
-        if seen >= quantile * total:
+        if seen * 100 >= total * percent:
             return value
     return 0

@@ -59,9 +59,9 @@ class Replay:
             "unique": len(trace.instances),
             "capacity": {"share": round(self.share, 6), unit: self.capacity},
             "model": {
-                "hit_ms": options.hit_s * 1e3,
-                "rtt_ms": options.rtt_s * 1e3,
-                "origin_ms": options.origin_s * 1e3,
+                "hit_ms": round(options.hit_s * 1e3, 6),
+                "rtt_ms": round(options.rtt_s * 1e3, 6),
+                "origin_ms": round(options.origin_s * 1e3, 6),
             },
             "warmup": options.warmup,
             "window_s": options.window_s,

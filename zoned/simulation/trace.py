@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ __all__ = ["Trace", "TraceError", "read", "stem_of"]
 
 _SUFFIXES = (".gz", ".csv", ".log", ".json", ".jsonl", ".ndjson", ".txt")
 _GZIP_MAGIC = b"\x1f\x8b"
+_NOT_IN_NAMES = re.compile(r"[\s:/,\"\\\ud800-\udfff]+")
+MAX_NAME = 128
+"""Longest name of a dependency, as in the configuration."""
 ONLY_ZONE = "default"
 """The zone of a single file that names none."""
 SHARED_DEPENDENCY = "default"
@@ -117,8 +121,8 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _as_dependency(name: str) -> Dependency:
-    """A dependency's name has no ``:`` nor ``/``."""
-    return name.replace(":", "_").replace("/", "_").encode("utf-8", "backslashreplace").decode() or "default"
+    """The nearest name that a dependency may have."""
+    return _NOT_IN_NAMES.sub("_", name)[:MAX_NAME] or SHARED_DEPENDENCY
 
 
 def _as_bytes(text: str) -> bytes:
@@ -161,7 +165,7 @@ class _Builder:
             dependency = _as_dependency(row.dependency)
         elif self._dep_prefix:
             dependency, colon, text = text.partition(":")
-            if not colon or not dependency or "/" in dependency:
+            if not colon or not dependency or _as_dependency(dependency) != dependency:
                 raise TraceError(
                     f"{where}: object: expected dep:key, got {row.object[:80]!r} (without"
                     f" --dep-prefix the whole object is the key)"

@@ -1,0 +1,237 @@
+"""``zoned replay``: what zoned would gain on your own log, before you deploy it.
+
+Reads a trace or access logs, runs the policies one after the other in virtual time, and prints a table (or
+contract.md's JSON). The real nodes join the reference policies here, so that `zoned.simulation.replay` does
+not depend on them. Standard output carries the result only; the progress bar goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from zoned.config.kinds import Wrong
+from zoned.config.units import duration_text, seconds_of
+from zoned.simulation import zoned_policy
+from zoned.simulation.replay import REFERENCE, Replay, capacity_of, run
+from zoned.simulation.results import ABLATIONS, ReplayOptions, Runner
+from zoned.simulation.rows import READERS
+from zoned.simulation.trace import Trace, TraceError, read
+
+RUNNERS: dict[str, Runner] = {**REFERENCE, "zoned": zoned_policy.run}
+DEFAULT_POLICIES = "lru,sieve,s3fifo,peer,zoned,oracle"
+PLAIN_WIDTH = 120
+"""Columns of the table where standard output is no terminal."""
+
+
+class PolicyList(click.ParamType):
+    """Policies by name, separated by commas, each once."""
+
+    name = "policies"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """``"lru,zoned"`` -> ``("lru", "zoned")``."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",")))
+        for name in names:
+            if name not in RUNNERS:
+                self.fail(f"{name!r} is no policy; there are {', '.join(RUNNERS)}", param, ctx)
+        return names
+
+
+class Duration(click.ParamType):
+    """Seconds, written with a unit."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """``"5m"`` -> 300.0."""
+        if isinstance(value, float):
+            return value
+        try:
+            seconds = seconds_of(str(value))
+        except Wrong:
+            seconds = 0.0
+        if seconds <= 0:
+            self.fail(f"expected a duration > 0, got {value!r} (example 5m)", param, ctx)
+        return seconds
+
+
+@click.command("replay")
+@click.argument(
+    "traces", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--capacity",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Cache of each zone, as a share of the trace's unique objects (at least 4).",
+)
+@click.option(
+    "--capacity-objects", type=click.IntRange(1), help="Cache of each zone, as a number of objects."
+)
+@click.option("--by-bytes", is_flag=True, help="--capacity is a share of the unique objects' bytes.")
+@click.option("--policies", type=PolicyList(), default=DEFAULT_POLICIES, show_default=True)
+@click.option("--hit-ms", type=click.FloatRange(0), default=1.0, show_default=True, help="A local hit.")
+@click.option("--rtt-ms", type=click.FloatRange(0), default=80.0, show_default=True, help="To another zone.")
+@click.option(
+    "--origin-ms", type=click.FloatRange(0), default=200.0, show_default=True, help="To the origin."
+)
+@click.option(
+    "--warmup",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the requests that fill the caches and are not measured.",
+)
+@click.option("--window", type=Duration(), default="1h", show_default=True, help="How far the oracle sees.")
+@click.option("--format", "kind", type=click.Choice(list(READERS)), default="csv", show_default=True)
+@click.option(
+    "--dep-prefix", is_flag=True, help="Objects are dep:key (envoy: the cluster is the dependency)."
+)
+@click.option("--ablate", type=click.Choice(ABLATIONS), multiple=True, help="Switch a stage of zoned off.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def replay(
+    traces: tuple[Path, ...],
+    capacity: float,
+    capacity_objects: int | None,
+    by_bytes: bool,
+    policies: tuple[str, ...],
+    hit_ms: float,
+    rtt_ms: float,
+    origin_ms: float,
+    warmup: float,
+    window: float,
+    kind: str,
+    dep_prefix: bool,
+    ablate: tuple[str, ...],
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Replay a recorded day and compare policies: what would zoned gain on your own logs?
+
+    TRACE is ts,zone,object,size,req (CSV, plain or gzipped), or an access log (see --format). Several files
+    without a zone column are one zone each, named by the file.
+    """
+    if by_bytes and capacity_objects is not None:
+        raise click.UsageError("--by-bytes and --capacity-objects exclude each other")
+    if ablate and "zoned" not in policies:
+        raise click.UsageError("--ablate switches off stages of zoned, which is not among --policies")
+    options = ReplayOptions(
+        hit_s=hit_ms / 1e3,
+        rtt_s=rtt_ms / 1e3,
+        origin_s=origin_ms / 1e3,
+        warmup=warmup,
+        window_s=window,
+        seed=seed,
+        ablate=tuple(dict.fromkeys(ablate)),
+        by_bytes=by_bytes,
+    )
+    try:
+        trace = read(traces, kind, dep_prefix)
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
+    size, share = capacity_of(trace, capacity, capacity_objects, by_bytes)
+    finished = _run(trace, policies, options, size, share)
+    if as_json:
+        click.echo(json.dumps(finished.as_json(), indent=2))
+    else:
+        _print(finished)
+
+
+def _run(
+    trace: Trace, policies: Sequence[str], options: ReplayOptions, capacity: int, share: float
+) -> Replay:
+    """Run them all under a progress bar, which shows itself on a terminal only."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks = {policy: bar.add_task(policy, start=False, total=len(trace)) for policy in policies}
+
+        def progress(policy: str, done: int) -> None:
+            bar.start_task(tasks[policy])
+            bar.update(tasks[policy], completed=done)
+
+        return run(trace, policies, options, capacity, share, runners=RUNNERS, progress=progress)
+
+
+def _print(finished: Replay) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH)
+    for line in _heading(finished):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(_table(finished))
+    for line in _conclusion(finished):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _heading(finished: Replay) -> list[str]:
+    """What was replayed, and under which rules."""
+    trace, options = finished.trace, finished.options
+    unit = "bytes" if options.by_bytes else "objects"
+    lines = [
+        f"{trace.name}: {len(trace):,} requests for {len(trace.instances):,} objects in"
+        f" {len(trace.zone_names)} zones, the last {1 - options.warmup:.0%} measured",
+        f"cache {finished.capacity:,} {unit} a zone ({finished.share:.1%}),"
+        f" local hit {options.hit_s * 1e3:g} ms,"
+        f" another zone +{options.rtt_s * 1e3:g} ms, origin +{options.origin_s * 1e3:g} ms,"
+        f" oracle sees {duration_text(options.window_s)}",
+    ]
+    if trace.skipped:
+        lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out")
+    if options.ablate:
+        lines.append(f"zoned runs without {', '.join(options.ablate)}")
+    return lines
+
+
+def _table(finished: Replay) -> Table:
+    table = Table(header_style="bold")
+    table.add_column("policy")
+    for name in ("hit %", "mean ms", "p99 ms", "gap closed", "origin", "peer", "prefetched", "used", "late"):
+        table.add_column(name, justify="right")
+    gaps = finished.gap_closed()
+    for policy, result in finished.results.items():
+        gap = gaps.get(policy)
+        table.add_row(
+            policy,
+            f"{100 * result.hit_ratio:.1f}",
+            f"{result.mean_latency_ms:.1f}",
+            f"{result.p99_latency_ms:.0f}",
+            "" if gap is None else f"{gap:.0%}",
+            f"{result.origin_fetches:,}",
+            f"{result.peer_transfers:,}",
+            f"{result.prefetches:,}",
+            f"{result.prefetch_used / result.prefetches:.0%}" if result.prefetches else "",
+            f"{result.late:,}",
+            style="bold" if policy == "zoned" else None,
+        )
+    return table
+
+
+def _conclusion(finished: Replay) -> list[str]:
+    """zoned against the LRU that it would replace, in words."""
+    zoned, lru = finished.results.get("zoned"), finished.results.get("lru")
+    if zoned is None or lru is None or not lru.mean_latency_ms or not lru.origin_fetches:
+        return []
+    return [
+        "zoned against a plain LRU of the same size:"
+        f" mean latency {_change(zoned.mean_latency_ms, lru.mean_latency_ms)},"
+        f" origin fetches {_change(zoned.origin_fetches, lru.origin_fetches)},"
+        f" transfers {_change(zoned.transfers, lru.transfers)}"
+    ]
+
+
+def _change(now: float, before: float) -> str:
+    return f"{now / before - 1:+.1%}"
