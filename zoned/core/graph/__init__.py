@@ -1,5 +1,6 @@
 """GRAPH (the seed's Dependency Analyzer): what follows what."""
 
+from zoned.core.graph.analyzer import Analyzer
 from zoned.core.graph.settings import GraphSettings
 
-__all__ = ["GraphSettings"]
+__all__ = ["Analyzer", "GraphSettings"]

@@ -31,3 +31,5 @@ class ObserveSettings:
     """A price is the plain mean of its source's first so many reads, then an exponential mean with weight
     1 / so many per read. Range 1..1e6. Lower: prices jump with single slow reads; higher: a slower link is
     noticed late."""
+    hit_ratio_memory_accesses: int = 1000
+    """Accesses that the hit ratio of our summary looks back on. Range >= 1. Lower: news at every turn."""
