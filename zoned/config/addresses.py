@@ -74,3 +74,19 @@ def host_port(default_port: int) -> Kind:
 
     example = quoted(f"zone-b.example:{default_port}")
     return Kind(expects="HOST:PORT", example=example, parse=parse, render=lambda v: quoted(address_text(v)))
+
+
+_ORIGIN = re.compile(r"https?://[^/{}?#\s@]+(?:/[^\s#{}]*)?\{key\}[^\s#{}]*")
+
+
+def origin() -> Kind:
+    """A URL with one ``{key}`` after the host: a key must never choose which host is asked."""
+
+    def parse(value: object) -> str:
+        found = string_of(value)
+        if not _ORIGIN.fullmatch(found) or "/" not in found.split("://", 1)[1].split("{key}")[0]:
+            raise Wrong
+        return found
+
+    expects = 'a URL "http(s)://HOST/...{key}" with one {key} after the host, and no user or fragment'
+    return Kind(expects=expects, example=quoted("https://prices.example/v1/{key}"), parse=parse)

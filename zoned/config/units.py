@@ -102,24 +102,22 @@ def size(low: int = 1, example: str = "64MiB") -> Kind:
     return Kind(expects=expects, example=quoted(example), parse=parse, render=lambda v: quoted(size_text(v)))
 
 
-def rate(unit: str, example: str, *, low: float = 0.0) -> Kind:
-    """Bytes (``unit`` "B") or things per second: ``"10MiB/s"``, ``"50/s"``. 0 stops the flow."""
+def rate(unit: str, example: str) -> Kind:
+    """More than 0 bytes (``unit`` "B") or things per second: ``"10MiB/s"``, ``"50/s"``, ``"30/m"``."""
 
     def parse(value: object) -> float:
-        if value == 0 and not isinstance(value, bool):
-            return 0.0
         head, slash, per = string_of(value).partition("/")
         if not slash or per.strip() not in ("s", "m", "h"):
             raise Wrong
         amount = float(bytes_of(head)) if unit == "B" else number_of(as_float(head))
-        check_within(amount, low, None, False)
+        check_within(amount, 0, None, True)
         return amount / _SECONDS[per.strip()]
 
     def render(value: float) -> str:
         return quoted(f"{size_text(value) if unit == 'B' else format(value, '.15g')}/s")
 
-    what = "bytes" if unit == "B" else unit
-    return Kind(expects=f"{what} per second", example=quoted(example), parse=parse, render=render)
+    what = "a rate > 0 in bytes per second" if unit == "B" else f"a rate > 0 of {unit} per second"
+    return Kind(expects=what, example=quoted(example), parse=parse, render=render)
 
 
 def moment() -> Kind:

@@ -1,0 +1,35 @@
+"""The configuration: TOML files, variables and flags become one frozen ``Config``, or all that is wrong.
+
+``schema`` is the table of every key; ``kinds``, ``units`` and ``addresses`` say what values may be;
+``given`` collects what was written and where, with ``lines`` for line numbers; ``load`` puts it together;
+``show`` writes it back. A package rather than one file because the table alone fills a page or three.
+"""
+
+from zoned.config.load import DEFAULT_PATH, load
+from zoned.config.shapes import (
+    AgentConfig,
+    Config,
+    DependencyConfig,
+    GossipConfig,
+    HttpConfig,
+    PeerConfig,
+    StoreConfig,
+)
+from zoned.config.show import defaults, describe, effective
+from zoned.core.errors import ConfigError
+
+__all__ = [
+    "DEFAULT_PATH",
+    "AgentConfig",
+    "Config",
+    "ConfigError",
+    "DependencyConfig",
+    "GossipConfig",
+    "HttpConfig",
+    "PeerConfig",
+    "StoreConfig",
+    "defaults",
+    "describe",
+    "effective",
+    "load",
+]

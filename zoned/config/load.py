@@ -1,0 +1,269 @@
+"""From what was given to one checked Config, or to every problem at once.
+
+Three passes: collect (``given.py``), parse each value by its kind, then check what no single value can
+show (a bind outside loopback, a name used twice). No pass stops at its first problem: an operator who
+fixes one line per attempt gives up after the third. Only when there is none is anything built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoned.config.addresses import address_text, is_loopback, is_wildcard
+from zoned.config.given import Findings, Given, read_env, read_files, read_flags
+from zoned.config.kinds import Wrong, shown
+from zoned.config.schema import (
+    ABLATIONS,
+    DEPENDENCY,
+    KEYS,
+    STAGE_DEFAULTS,
+    Key,
+    default_data_dir,
+    default_node,
+    default_socket,
+)
+from zoned.config.shapes import (
+    AgentConfig,
+    Config,
+    DependencyConfig,
+    GossipConfig,
+    HttpConfig,
+    PeerConfig,
+    StoreConfig,
+)
+from zoned.core.errors import ConfigError
+from zoned.core.names import Address
+from zoned.core.records import DependencyPolicy
+from zoned.core.settings import NodeSettings
+
+DEFAULT_PATH = Path("/etc/zoned/zoned.toml")
+MAX_DEPENDENCIES = 1024
+
+_BINDS = {
+    "gossip.bind": "gossip is neither encrypted nor authenticated yet",
+    "peer.listen": "transfers are neither encrypted nor authenticated yet",
+    "http.listen": "whoever reaches it may read everything and command the agent",
+}
+
+
+class _Parsed:
+    """Values by key, and where each came from; ``problems`` grows as they are read."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+        self.problems = problems
+        self.bad: set[str] = set()  # keys that have a problem already; no second message for these
+
+    def read(self, key: Key, path: str, given: Given) -> None:
+        """Parse one value; the last one read of a key wins."""
+        raw = key.kind.from_text(given.value) if given.text else given.value  # type: ignore[arg-type]
+        try:
+            self.values[path] = key.kind.parse(raw)
+            self.sources[path] = given.origin
+        except Wrong as wrong:
+            self.bad.add(path)
+            expected = wrong.expected or key.kind.expects
+            self.problem(given.origin, path, f"expected {expected}, got {shown(given.value)}", key.hint())
+
+    def problem(self, origin: str, path: str, what: str, hint: str) -> None:
+        """One line: ``zoned.toml:14: ring.replicas: expected …, got … (default 2)``."""
+        self.problems.append(f"{origin}: {path}: {what} ({hint})")
+
+    def default(self, path: str, value: Any, source: str = "default") -> None:
+        """Fill in what nobody gave."""
+        if path not in self.values:
+            self.values[path] = value
+            self.sources[path] = source
+
+
+def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, str]) -> Config:
+    """Read the file (None: none) and ``conf.d`` beside it, then variables, then flags.
+
+    ``flags`` maps keys to text (``{"agent.zone": "eu-1"}``). Raises ConfigError with all problems.
+    """
+    found = Findings()
+    if path is not None:
+        read_files(path, found)
+    read_env(env, found)
+    read_flags(flags, found)
+    parsed = _Parsed(found.problems)
+    for key in KEYS:
+        for given in found.keys.get(key.path, ()):
+            parsed.read(key, key.path, given)
+    _defaults(parsed, env)
+    _require_zone(parsed, found, path)
+    _check_addresses(parsed)
+    _check_horizons(parsed)
+    names = list(_dependencies(parsed, found))
+    if parsed.problems:
+        raise ConfigError(tuple(dict.fromkeys(parsed.problems)))
+    return _build(parsed, names, path)
+
+
+# ---- completing and checking --------------------------------------------------------------------
+
+
+def _defaults(parsed: _Parsed, env: Mapping[str, str]) -> None:
+    parsed.default("agent.node", default_node(), "default (host name)")
+    if parsed.values.get("agent.data_dir") is None:
+        parsed.values.pop("agent.data_dir", None)
+        parsed.default("agent.data_dir", default_data_dir(env))
+    parsed.default("http.socket", default_socket())
+    if "gossip.bind" in parsed.values and "gossip.bind" not in parsed.bad:
+        parsed.default("gossip.advertise", parsed.values["gossip.bind"], "default (gossip.bind)")
+    for key in KEYS:
+        if not key.required:
+            parsed.default(key.path, key.default)
+
+
+def _require_zone(parsed: _Parsed, found: Findings, path: Path | None) -> None:
+    if "agent.zone" in parsed.values or "agent.zone" in parsed.bad:
+        return
+    origin = found.sections.get("agent", f"{path}:1" if path else "no file")
+    hint = 'example "eu-west-1a"; or --zone, or ZONED_AGENT__ZONE'
+    parsed.problem(origin, "agent.zone", "expected the name of this agent's zone, got nothing", hint)
+
+
+def _check_addresses(parsed: _Parsed) -> None:
+    """Nothing unprotected may be reached from outside by accident, and no two may share a port."""
+    values, sources = parsed.values, parsed.sources
+    for key, why in _BINDS.items():
+        address: Address = values[key]
+        if key not in parsed.bad and not is_loopback(address) and not values["agent.insecure"]:
+            what = f"expected a loopback address unless agent.insecure = true, got {address_text(address)}"
+            parsed.problem(sources[key], key, what, why)
+    advertise: Address = values["gossip.advertise"]
+    if is_wildcard(advertise):
+        what = f"expected an address of this host that the others can reach, got {address_text(advertise)}"
+        parsed.problem(sources["gossip.bind"], "gossip.advertise", what, 'example "10.0.0.11:7946"')
+    taken: dict[int, str] = {}
+    for key in _BINDS:
+        other = taken.setdefault(values[key][1], key)
+        same = values[other][0] == values[key][0] or is_wildcard(values[other]) or is_wildcard(values[key])
+        if other != key and same:
+            what = f"expected a port of its own, got that of {other}"
+            parsed.problem(sources[key], key, what, f"example {address_text((values[key][0], 7947))}")
+
+
+def _check_horizons(parsed: _Parsed) -> None:
+    horizons = parsed.values["forecast.horizons"]
+    if list(horizons) != sorted(set(horizons)):
+        what = "expected different durations, shortest first"
+        parsed.problem(parsed.sources["forecast.horizons"], "forecast.horizons", what, 'default ["1h", "1d"]')
+
+
+def _dependencies(parsed: _Parsed, found: Findings) -> Iterator[str]:
+    """Parse each ``[[dependency]]``; its keys become ``dependency[NAME].ttl``."""
+    seen: dict[str, str] = {}
+    for number, (begins, keys) in enumerate(found.dependencies, start=1):
+        named = keys.get("name")
+        label = named.value if named is not None and isinstance(named.value, str) else f"#{number}"
+        prefix = f"dependency[{label}]"
+        if label in seen:
+            origin = named.origin if named is not None else begins
+            what = f"expected a name not used before, got that of {seen[label]}"
+            parsed.problem(origin, f"{prefix}.name", what, "each dependency once")
+            prefix = f"dependency[{label}#{number}]"
+        seen.setdefault(label, begins)
+        for key in DEPENDENCY:
+            if key.name in keys:
+                parsed.read(key, f"{prefix}.{key.name}", keys[key.name])
+            elif key.required:
+                what = f"expected {key.kind.expects}, got nothing"
+                parsed.problem(begins, f"{prefix}.{key.name}", what, key.hint())
+            else:
+                parsed.default(f"{prefix}.{key.name}", key.default)
+        yield prefix
+    if len(found.dependencies) > MAX_DEPENDENCIES:
+        parsed.problems.append(f"dependency: expected at most {MAX_DEPENDENCIES} dependencies")
+
+
+# ---- building -----------------------------------------------------------------------------------
+
+
+def _build(parsed: _Parsed, prefixes: list[str], path: Path | None) -> Config:
+    """All values are there and right: put them into their shapes."""
+    values = parsed.values
+    dependencies = tuple(_dependency(values, prefix) for prefix in prefixes)
+    advertise: Address = values["gossip.advertise"]
+    return Config(
+        agent=AgentConfig(
+            node=values["agent.node"],
+            zone=values["agent.zone"],
+            data_dir=values["agent.data_dir"],
+            insecure=values["agent.insecure"],
+            log=values["agent.log"],
+            seed=values["agent.seed"],
+            season_start_s=values["agent.season_start"],
+            season_rate=values["agent.season_rate"],
+        ),
+        http=HttpConfig(
+            listen=values["http.listen"],
+            socket=values["http.socket"],
+            allowed_hosts=values["http.allowed_hosts"],
+            token_file=values["http.token_file"],
+        ),
+        peer=PeerConfig(listen=values["peer.listen"]),
+        gossip=GossipConfig(
+            bind=values["gossip.bind"],
+            advertise=advertise,
+            join=values["gossip.join"],
+            profile=values["gossip.profile"],
+        ),
+        store=StoreConfig(
+            max_bytes=values["store.max_bytes"],
+            max_objects=values["store.max_objects"],
+            backend=values["store.backend"],
+            eviction=values["store.eviction"],
+        ),
+        dependencies=dependencies,
+        node=_node(values, advertise, dependencies),
+        values=values,
+        sources=parsed.sources,
+        path=path,
+    )
+
+
+def _dependency(values: Mapping[str, Any], prefix: str) -> DependencyConfig:
+    fields = {key.field: values[f"{prefix}.{key.name}"] for key in DEPENDENCY if key.field}
+    return DependencyConfig(
+        policy=DependencyPolicy(name=values[f"{prefix}.name"], **fields),
+        origin=values[f"{prefix}.origin"],
+        headers=values[f"{prefix}.headers"],
+        timeout_s=values[f"{prefix}.timeout"],
+    )
+
+
+def reachable(listen: Address, advertise: Address) -> Address | None:
+    """What the others are told of a listening address: not a wildcard, and no loopback but to loopback."""
+    if is_wildcard(listen):
+        return advertise[0], listen[1]
+    return listen if is_loopback(advertise) or not is_loopback(listen) else None
+
+
+def _node(
+    values: Mapping[str, Any], advertise: Address, dependencies: tuple[DependencyConfig, ...]
+) -> NodeSettings:
+    changes: dict[str, dict[str, Any]] = {stage: {} for stage in STAGE_DEFAULTS}
+    for key in KEYS:
+        if key.stage:
+            changes[key.stage][key.field] = values[key.path]
+    for stage, field, off in (ABLATIONS[name] for name in values["agent.ablate"]):
+        changes[stage][field] = off
+    stages = dict(STAGE_DEFAULTS)
+    stages["gossip"] = type(stages["gossip"]).profile(values["gossip.profile"])
+    return NodeSettings(
+        node=values["agent.node"],
+        zone=values["agent.zone"],
+        weight=values["agent.weight"],
+        seed=values["agent.seed"],
+        gossip_address=advertise,
+        peer_address=reachable(values["peer.listen"], advertise),
+        http_address=reachable(values["http.listen"], advertise),
+        policies=tuple(dependency.policy for dependency in dependencies),
+        **{name: dataclasses.replace(settings, **changes[name]) for name, settings in stages.items()},
+    )
