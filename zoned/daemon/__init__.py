@@ -1,0 +1,2 @@
+"""The real world around a node: sockets, disk, clocks, and bytes. Decides nothing that ``core`` could
+decide."""
