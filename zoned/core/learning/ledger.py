@@ -1,0 +1,203 @@
+"""The honest ledger: what readers got, beside what plain LRU would have given them on the same accesses.
+
+Counts are kept per dependency and priced only when somebody looks, always both sides with the same prices:
+a shadow hit costs what a local read costs, a shadow miss what the origin costs (plain LRU knows no other
+zones). So the comparison cannot drift with the weather. A read that was counted but not answered (it is on
+its way, or failed) is priced as the origin on our side.
+
+Prefetches are real fetches: where the caller says where they came from, they count as origin fetches or
+transfers like any other, so "fewer origin fetches" is never claimed by leaving them out.
+
+Bounded: a line per dependency up to ``max_dependencies``, one more for all others. When the table is full
+the quietest eighth is added to that one at the next review, so the busiest keep lines of their own. Rejected:
+fixed-size sketches per dependency; a platform has tens of dependencies, an error in ours may make thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from zoned.core.learning.settings import LearningSettings
+from zoned.core.names import OTHER, Dependency
+from zoned.core.records import LedgerLine, Reason, Source
+
+PriceList = Callable[[Source], float]
+
+
+class Tally(NamedTuple):
+    """Counts that can be priced: requests, LRU's misses on them, and the sources they were answered from."""
+
+    requests: int
+    lru_misses: float
+    local: int
+    peer: int
+    origin: int
+    home: int
+
+    def since(self, before: Tally) -> Tally:
+        """What was added after ``before``."""
+        return Tally(
+            self.requests - before.requests,
+            self.lru_misses - before.lru_misses,
+            self.local - before.local,
+            self.peer - before.peer,
+            self.origin - before.origin,
+            self.home - before.home,
+        )
+
+    def latency_s(self, prices: PriceList) -> float:
+        """Seconds waited in all, at these prices."""
+        unanswered = max(0, self.requests - self.local - self.peer - self.origin - self.home)
+        return (
+            self.local * prices(Source.LOCAL)
+            + self.peer * prices(Source.PEER)
+            + (self.origin + unanswered) * prices(Source.ORIGIN)
+            + self.home * prices(Source.HOME)
+        )
+
+    def lru_latency_s(self, prices: PriceList) -> float:
+        """Seconds that would have been waited with plain LRU, at these prices."""
+        hits = self.requests - self.lru_misses
+        return hits * prices(Source.LOCAL) + self.lru_misses * prices(Source.ORIGIN)
+
+
+class Line:
+    """Counts of one dependency. The hot path writes ``requests``, ``lru_misses`` and the sources directly."""
+
+    __slots__ = (
+        "home",
+        "local",
+        "lru_misses",
+        "origin",
+        "peer",
+        "prefetch_used",
+        "prefetched",
+        "prefetched_bytes",
+        "prefetched_origin",
+        "prefetched_peer",
+        "requests",
+        "ttl_s",
+    )
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.lru_misses = 0.0
+        self.local = self.peer = self.origin = self.home = 0
+        self.prefetched = self.prefetch_used = self.prefetched_bytes = 0
+        self.prefetched_origin = self.prefetched_peer = 0
+        self.ttl_s: float | None = None  # how long copies of it live; not a count
+
+    def served(self, source: Source) -> None:
+        """[hot] One read was answered from there. (Identity: hashing an Enum costs more than all of this.)"""
+        if source is Source.LOCAL:
+            self.local += 1
+        elif source is Source.PEER:
+            self.peer += 1
+        elif source is Source.ORIGIN:
+            self.origin += 1
+        else:
+            self.home += 1
+
+    def tally(self) -> Tally:
+        """The counts that can be priced, as they are now."""
+        return Tally(self.requests, self.lru_misses, self.local, self.peer, self.origin, self.home)
+
+    def add(self, other: Line) -> None:
+        """Take over another line's counts."""
+        self.requests += other.requests
+        self.lru_misses += other.lru_misses
+        self.local += other.local
+        self.peer += other.peer
+        self.origin += other.origin
+        self.home += other.home
+        self.prefetched += other.prefetched
+        self.prefetch_used += other.prefetch_used
+        self.prefetched_bytes += other.prefetched_bytes
+        self.prefetched_origin += other.prefetched_origin
+        self.prefetched_peer += other.prefetched_peer
+
+    def priced(self, dependency: Dependency, prices: PriceList) -> LedgerLine:
+        """As a record."""
+        tally = self.tally()
+        misses = min(self.lru_misses, float(self.requests))  # a sample may overshoot by its noise
+        return LedgerLine(
+            dependency=dependency,
+            requests=self.requests,
+            hits=self.local,
+            lru_hit_ratio=1.0 - misses / self.requests if self.requests else 0.0,
+            latency_s=tally.latency_s(prices),
+            lru_latency_s=tally._replace(lru_misses=misses).lru_latency_s(prices),
+            origin_fetches=self.origin + self.home + self.prefetched_origin,
+            lru_origin_fetches=misses,
+            peer_transfers=self.peer + self.home + self.prefetched_peer,
+            prefetched=self.prefetched,
+            prefetch_used=self.prefetch_used,
+            prefetched_bytes=self.prefetched_bytes,
+        )
+
+
+class Ledger:
+    """All lines."""
+
+    __slots__ = ("_settings", "folded", "lines")
+
+    def __init__(self, settings: LearningSettings) -> None:
+        self._settings = settings
+        self.lines: dict[Dependency, Line] = {}
+        """By dependency; changed in place only, so that the hot path may hold on to it."""
+        self.folded = 0
+        """Lines that were added to the line of all others."""
+
+    def line(self, dependency: Dependency) -> Line:
+        """Its line; a new one if there is room, else that of all others."""
+        line = self.lines.get(dependency)
+        if line is None:
+            if len(self.lines) >= self._settings.max_dependencies:
+                dependency = OTHER
+            line = self.lines.setdefault(dependency, Line())
+        return line
+
+    def fetched(self, reason: Reason, dependency: Dependency, size: int, source: Source | None) -> None:
+        """A fetch that nobody had asked for brought ``size`` bytes (what was asked for: `Line.served`)."""
+        if reason is Reason.DEMAND:
+            return
+        line = self.line(dependency)
+        line.prefetched += 1
+        line.prefetched_bytes += size
+        line.prefetched_origin += source is Source.ORIGIN or source is Source.HOME
+        line.prefetched_peer += source is Source.PEER or source is Source.HOME
+
+    def requests(self, dependency: Dependency) -> int:
+        """Requests counted on its own line."""
+        line = self.lines.get(dependency)
+        return 0 if line is None else line.requests
+
+    def total(self) -> Line:
+        """The sum of all lines."""
+        total = Line()
+        for line in self.lines.values():
+            total.add(line)
+        return total
+
+    def tallies(self) -> Iterator[tuple[Dependency, Tally]]:
+        """The dependencies that have a line of their own."""
+        return ((name, line.tally()) for name, line in self.lines.items() if name != OTHER)
+
+    def fold(self) -> None:
+        """When the table is full: make room by adding the quietest eighth to the line of all others."""
+        limit = self._settings.max_dependencies
+        if len(self.lines) < limit:
+            return
+        names = sorted(
+            (name for name in self.lines if name != OTHER), key=lambda name: (self.lines[name].requests, name)
+        )
+        others = self.lines.setdefault(OTHER, Line())
+        for name in names[: len(self.lines) - limit + max(1, limit // 8)]:
+            others.add(self.lines.pop(name))
+            self.folded += 1
+
+    def priced(self, prices: PriceList) -> tuple[LedgerLine, ...]:
+        """The sum (dependency ``""``), then each line by name."""
+        lines = [self.lines[name].priced(name, prices) for name in sorted(self.lines)]
+        return (self.total().priced("", prices), *lines)

@@ -1,0 +1,195 @@
+"""LEARNING: closes the loop. What would plain LRU have done, and what does better?
+
+Fed at each access and each answer, asked once a turn. Four questions, one module each, none of which knows
+the others: which eviction policy (`hedge`, on `shadow`), how sure a prefetch has to be (`thresholds`),
+whether prefetching pays at all (`guard`, on `ledger`), and whose forecast has drifted (`drift`).
+
+The ledger always runs, also with learning switched off: it is what everything else is judged by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+from zoned.core.errors import StateError
+from zoned.core.learning.drift import Drift
+from zoned.core.learning.guard import LossGuard
+from zoned.core.learning.hedge import Hedge
+from zoned.core.learning.ledger import Ledger, Tally
+from zoned.core.learning.settings import LearningSettings
+from zoned.core.learning.shadow import Shadow
+from zoned.core.learning.thresholds import Thresholds
+from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash
+from zoned.core.records import Advice, ArmScore, Forecast, LedgerLine, PrefetchOutcome, Reason, Source
+
+LRU = "lru"
+
+
+class Tuner:
+    """The learning stage."""
+
+    def __init__(
+        self,
+        settings: LearningSettings,
+        capacity_objects: int | None,
+        capacity_bytes: int | None,
+        rng: Random,
+    ) -> None:
+        """The capacities are the store's (None: unbounded); ``rng`` picks the sampled keys of a large one."""
+        assert settings.arms and settings.arms[0] == LRU, f"the first arm must be lru, got {settings.arms}"
+        self._settings = settings
+        arms = settings.arms if settings.enabled else settings.arms[:1]
+        self._shadow = Shadow(
+            arms, capacity_objects, capacity_bytes, settings.sample_objects, rng.getrandbits(24)
+        )
+        self._ledger = Ledger(settings)
+        self._lines = self._ledger.lines
+        self._hedge = Hedge(settings)
+        self._loss = LossGuard(settings)
+        self._thresholds = Thresholds(settings)
+        self._drift = Drift(settings)
+        self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
+        self._batch_misses = [0.0 for _ in arms]
+
+    # ---- what happens -------------------------------------------------------------------------------
+
+    def access(self, key: InstanceKey, key_hash: KeyHash, size: int, now: Instant) -> None:
+        """[hot] One access, answered or about to be. ``size`` 0 means not known: the mean so far is taken."""
+        line = self._lines.get(key[0])
+        if line is None:
+            line = self._ledger.line(key[0])
+        line.requests += 1
+        missed = self._shadow.access(key_hash, size, line.ttl_s, now[0])
+        if missed:
+            line.lru_misses += missed
+
+    def served(self, dependency: Dependency, source: Source) -> None:
+        """[hot] Where that access was really answered from; once for each `access`."""
+        line = self._lines.get(dependency)
+        if line is None:
+            line = self._ledger.line(dependency)
+        line.served(source)
+
+    def fetched(
+        self, reason: Reason, dependency: Dependency, size: int, source: Source | None = None
+    ) -> None:
+        """A prefetch came in, from ``source`` (None: not said, and then not among the fetches by source)."""
+        self._ledger.fetched(reason, dependency, size, source)
+
+    def prefetch_used(self, dependency: Dependency, reason: Reason) -> None:
+        """A prefetched copy was asked for, for the first time."""
+        if reason is not Reason.DEMAND:
+            self._ledger.line(dependency).prefetch_used += 1
+
+    def lifetime(self, dependency: Dependency, ttl_s: float | None) -> None:
+        """How long copies of it may be served (None: for ever). The shadows follow the last word."""
+        self._ledger.line(dependency).ttl_s = ttl_s
+
+    def dropped(self, key_hash: KeyHash) -> None:
+        """An instance was invalidated: plain LRU would have lost its copy as well."""
+        self._shadow.drop(key_hash)
+
+    # ---- what follows from it -----------------------------------------------------------------------
+
+    def review(
+        self,
+        outcomes: tuple[PrefetchOutcome, ...],
+        prices: Callable[[Source], float],
+        forecast: Forecast,
+        now: Instant,
+    ) -> Advice:
+        """Once a turn: what the other stages had better do from now on."""
+        self._ledger.fold()
+        if not self._settings.enabled:
+            return Advice(eviction=LRU)
+        self._review_arms(prices)
+        stopped = self._loss.review(self._ledger, prices)
+        self._thresholds.review(outcomes, self._ledger)
+        return Advice(
+            eviction=self._settings.arms[self._hedge.played],
+            thresholds=self._thresholds.all(stopped),
+            refit=self._drift.review(forecast, now),
+        )
+
+    def ledger(self, prices: Callable[[Source], float]) -> tuple[LedgerLine, ...]:
+        """All (dependency ``""``), then each dependency by name, since the agent started."""
+        return self._ledger.priced(prices)
+
+    def arms(self) -> tuple[ArmScore, ...]:
+        """Each policy's score over everything since the agent started, and its weight now."""
+        requests = sum(line.requests for line in self._lines.values())
+        weights = self._hedge.weights()
+        return tuple(
+            ArmScore(
+                arm=arm.name,
+                requests=requests,
+                hit_ratio=max(0.0, 1.0 - arm.misses / requests) if requests else 0.0,
+                weight=weights[index] if self._settings.enabled else 1.0,
+                played=index == self._hedge.played,
+            )
+            for index, arm in enumerate(self._shadow.arms)
+        )
+
+    @property
+    def counters(self) -> dict[str, int | float]:
+        """What was dropped, stopped and tried so far."""
+        return {
+            "sample_rate": self._shadow.rate,
+            "arm_changes": self._hedge.changes,
+            "dependencies_folded": self._ledger.folded,
+            "loss_stops": self._loss.stops,
+            "reason_stops": self._thresholds.stops,
+            "reason_trials": self._thresholds.trials,
+            "outcomes_dropped": self._thresholds.dropped,
+        }
+
+    # ---- over a restart -----------------------------------------------------------------------------
+
+    def export_state(self) -> dict[str, object]:
+        """What was learnt. Not the ledger nor the shadows: plain LRU would start empty as well."""
+        return {"hedge": self._hedge.export_state(), "thresholds": self._thresholds.export_state()}
+
+    def restore_state(self, obj: object, now: Instant) -> None:
+        """Take over what `export_state` gave. `StateError` if that is not what it is."""
+        if not isinstance(obj, dict) or not isinstance(obj.get("thresholds"), list):
+            raise StateError("learning: state is not a map")
+        rows = [_threshold_row(row) for row in obj["thresholds"]]
+        self._hedge.restore_state(obj.get("hedge"))
+        self._thresholds.restore_state(rows)
+
+    # ---- inside -------------------------------------------------------------------------------------
+
+    def _review_arms(self, prices: Callable[[Source], float]) -> None:
+        tally = self._ledger.total().tally()
+        batch = tally.since(self._batch)
+        if batch.requests < self._settings.review_accesses:
+            return
+        misses = [arm.misses for arm in self._shadow.arms]
+        grown = [after - before for after, before in zip(misses, self._batch_misses, strict=True)]
+        self._batch, self._batch_misses = tally, misses
+        hit_s = prices(Source.LOCAL)
+        self._hedge.learn([count / batch.requests for count in grown], hit_s, _miss_price(batch, prices))
+
+
+def _miss_price(batch: Tally, prices: Callable[[Source], float]) -> float:
+    """What a read that was not local has cost: other zones make misses cheaper, and arms more alike."""
+    away = batch.peer + batch.origin + batch.home
+    if away == 0:
+        return prices(Source.ORIGIN)
+    return (batch.latency_s(prices) - batch.local * prices(Source.LOCAL)) / (batch.requests - batch.local)
+
+
+def _threshold_row(row: object) -> tuple[Dependency, Reason, float, bool]:
+    if not isinstance(row, (list, tuple)) or len(row) != 4:
+        raise StateError(f"learning: not a threshold: {row!r}")
+    name, reason, multiplier, stopped = row
+    if not isinstance(name, str) or not isinstance(multiplier, (int, float)) or not isinstance(stopped, bool):
+        raise StateError(f"learning: not a threshold: {row!r}")
+    if not math.isfinite(multiplier):
+        raise StateError(f"learning: multiplier {multiplier}")
+    try:
+        return name, Reason(reason), float(multiplier), stopped
+    except ValueError as error:
+        raise StateError(f"learning: {error}") from error
