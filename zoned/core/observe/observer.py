@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from zoned.core.errors import StateError
 from zoned.core.names import OTHER, Dependency, Instant
-from zoned.core.observe.prices import Prices
+from zoned.core.observe.prices import SOURCES, Prices, place
 from zoned.core.observe.settings import ObserveSettings
 from zoned.core.observe.windows import OpenWindow
 from zoned.core.records import Access, Load, Source, Window
@@ -44,7 +44,7 @@ class Observer:
         self._prices = Prices(settings)
         self._load = Load()
         self._closed: dict[Dependency, list[float]] = {}  # [accesses, hits, bytes, latency_s]
-        self._served: dict[Dependency, dict[Source, int]] = {}
+        self._served: dict[Dependency, list[int]] = {}  # answered reads, in the order of SOURCES
         self._recent = [0.0, 0.0]  # decayed accesses and hits of the closed windows
         self.counters: dict[str, int | float] = {"windows": 0, "instances_dropped": 0}
 
@@ -60,8 +60,8 @@ class Observer:
         if counts is None:
             if len(self._served) >= self._settings.max_dependencies:
                 dependency = OTHER
-            counts = self._served.setdefault(dependency, {})
-        counts[source] = counts.get(source, 0) + 1
+            counts = self._served.setdefault(dependency, [0, 0, 0, 0])
+        counts[place(source)] += 1
 
     def timed(self, source: Source, mean_s: float, count: int) -> None:
         """Timings without accesses (the hot lane reports those apart): they only move the price."""
@@ -110,9 +110,7 @@ class Observer:
             line = sums.setdefault(use.dependency, [0, 0, 0, 0.0])
             _add(line, use.accesses, use.hits, use.bytes, use.latency_s)
         return {
-            name: DependencyTotals(
-                int(line[0]), int(line[1]), int(line[2]), dict(self._served.get(name, {})), line[3]
-            )
+            name: DependencyTotals(int(line[0]), int(line[1]), int(line[2]), self._sources(name), line[3])
             for name, line in sorted(sums.items())
         }
 
@@ -131,6 +129,10 @@ class Observer:
         keep = max(0.0, 1.0 - accesses / self._settings.hit_ratio_memory_accesses)
         self._recent[0] = self._recent[0] * keep + accesses
         self._recent[1] = self._recent[1] * keep + sum(use.hits for use in window.dependencies)
+
+    def _sources(self, dependency: Dependency) -> dict[Source, int]:
+        counts = self._served.get(dependency, (0, 0, 0, 0))
+        return {source: count for source, count in zip(SOURCES, counts, strict=True) if count}
 
     def _line(self, dependency: Dependency) -> list[float]:
         line = self._closed.get(dependency)
