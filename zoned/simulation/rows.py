@@ -64,7 +64,7 @@ Reader: TypeAlias = Callable[[Iterable[str], str, Skipped], Iterator[Row]]
 
 def csv_rows(lines: Iterable[str], name: str, skipped: Skipped) -> Iterator[Row]:
     """Rows of ``ts,zone,object,size,req``. With a header, columns go by name and zone, size, req may lack."""
-    reader = csv.reader(lines)
+    reader = csv.reader(lines, strict=True)
     columns: dict[str, int] | None = None
     try:
         for fields in reader:

@@ -115,7 +115,8 @@ def _lines(path: Path) -> Iterator[str]:
             zipped = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
             binary = gzip.GzipFile(fileobj=raw) if zipped else raw
-            yield from io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="")
+            with io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="") as text:
+                yield from text
     except (OSError, EOFError, zlib.error) as error:
         raise TraceError(f"{path}: cannot be read: {error}") from error
 

@@ -1,0 +1,88 @@
+"""The command ``zoned replay``: flags, exit codes, table and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zoned.cli.replay import replay
+
+TRACE = Path(__file__).resolve().parent.parent / "data" / "semicomplete_web.csv.gz"
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(replay, [str(TRACE), "--policies", "lru,peer,oracle", *arguments])
+
+
+def test_json() -> None:
+    found = invoke("--json")
+    assert found.exit_code == 0 and found.stderr == ""
+    replayed = json.loads(found.stdout)
+    assert replayed["policies"]["lru"]["origin_fetches"] == 2913
+    assert list(replayed["gap_closed"]) == ["peer"]
+
+
+def test_table() -> None:
+    found = invoke("--policies", "lru,s3fifo,oracle")
+    assert found.exit_code == 0
+    assert "9,581 requests for 1,387 objects in 4 zones" in found.stdout
+    assert "cache 69 objects a zone (5.0%)" in found.stdout
+    row = next(line for line in found.stdout.splitlines() if "s3fifo" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][:5] == ["s3fifo", "64.6", "71.8", "201", "9%"]
+
+
+def test_the_model_is_in_the_flags() -> None:
+    flags = (
+        "--hit-ms",
+        "2",
+        "--rtt-ms",
+        "10",
+        "--origin-ms",
+        "50",
+        "--warmup",
+        "0",
+        "--window",
+        "5m",
+        "--seed",
+        "3",
+    )
+    found = json.loads(invoke("--json", "--capacity-objects", "100", *flags).stdout)
+    assert found["model"] == {"hit_ms": 2.0, "rtt_ms": 10.0, "origin_ms": 50.0}
+    assert (found["warmup"], found["window_s"], found["seed"], found["measured"]) == (0.0, 300.0, 3, 9581)
+    assert found["capacity"] == {"share": pytest.approx(0.0721, abs=1e-4), "count": 100}
+    assert found["policies"]["lru"]["p99_latency_ms"] == 52.0
+
+
+def test_by_bytes() -> None:
+    found = json.loads(invoke("--json", "--by-bytes").stdout)
+    assert found["capacity"]["bytes"] > 1_000_000 and "count" not in found["capacity"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--policies", "lru,belady"), "'belady' is no policy"),
+        (("--window", "60"), "expected a duration > 0"),
+        (("--window", "0s"), "expected a duration > 0"),
+        (("--capacity", "0"), "--capacity"),
+        (("--warmup", "1"), "--warmup"),
+        (("--by-bytes", "--capacity-objects", "5"), "exclude each other"),
+        (("--ablate", "learning"), "not among --policies"),
+        (("--ablate", "gossip"), "--ablate"),
+        (("--format", "iis"), "--format"),
+        (("absent.csv",), "does not exist"),
+    ],
+)
+def test_usage_errors(arguments: tuple[str, ...], words: str) -> None:
+    found = invoke(*arguments)
+    assert found.exit_code == 2 and words in found.stderr and found.stdout == ""
+
+
+def test_a_trace_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("ts,zone,object,size,req\nsoon,eu,/a,1,\n")
+    found = CliRunner().invoke(replay, [str(path)])
+    assert found.exit_code == 1 and f"{path}:2: ts: expected Unix seconds" in found.stderr
