@@ -39,6 +39,8 @@ RANKS: tuple[tuple[str, int], ...] = (
     *((f"zoned.core.{stage}", 10) for stage in STAGES),
     ("zoned.core.snapshot", 11),
     ("zoned.core.settings", 12),
+    ("zoned.core.reads", 13),
+    ("zoned.core.summaries", 13),
     ("zoned.core.node", 14),
     ("zoned.config", 20),
     ("zoned.journal", 20),

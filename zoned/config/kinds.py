@@ -112,7 +112,7 @@ def limits_text(low: float | None, high: float | None, above: bool, write: Calla
         case None, float() | int():
             return f" <= {write(high)}"
     assert low is not None and high is not None
-    return f" from {write(low)} to {write(high)}"
+    return f" > {write(low)} and <= {write(high)}" if above else f" from {write(low)} to {write(high)}"
 
 
 def check_within(value: float, low: float | None, high: float | None, above: bool) -> None:

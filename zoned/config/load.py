@@ -8,6 +8,7 @@ fixes one line per attempt gives up after the third. Only when there is none is 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,14 @@ def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, str]) ->
     _check_horizons(parsed)
     names = list(_dependencies(parsed, found))
     if parsed.problems:
-        raise ConfigError(tuple(dict.fromkeys(parsed.problems)))
+        raise ConfigError(tuple(sorted(dict.fromkeys(parsed.problems), key=_reading_order)))
     return _build(parsed, names, path)
+
+
+def _reading_order(problem: str) -> tuple[bool, str, int]:
+    """By file and line, as an editor walks; what has no line comes last, in the order found."""
+    found = re.match(r"(.+?):(\d+): ", problem)
+    return (False, found[1], int(found[2])) if found else (True, "", 0)
 
 
 # ---- completing and checking --------------------------------------------------------------------
@@ -113,11 +120,10 @@ def _defaults(parsed: _Parsed, env: Mapping[str, str]) -> None:
         parsed.values.pop("agent.data_dir", None)
         parsed.default("agent.data_dir", default_data_dir(env))
     parsed.default("http.socket", default_socket())
-    if "gossip.bind" in parsed.values and "gossip.bind" not in parsed.bad:
-        parsed.default("gossip.advertise", parsed.values["gossip.bind"], "default (gossip.bind)")
     for key in KEYS:
-        if not key.required:
+        if not key.required and key.path != "gossip.advertise":
             parsed.default(key.path, key.default)
+    parsed.default("gossip.advertise", parsed.values["gossip.bind"], "default (gossip.bind)")
 
 
 def _require_zone(parsed: _Parsed, found: Findings, path: Path | None) -> None:
