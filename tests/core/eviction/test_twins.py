@@ -22,7 +22,7 @@ class TwinLru:
         self.objects, self.bytes = objects, size
         self.items: list[tuple[int, int]] = []
 
-    def keys(self) -> list[int]:
+    def held(self) -> list[int]:
         return [key for key, _ in self.items]
 
     def over(self) -> bool:
@@ -55,7 +55,7 @@ class TwinSieve:
         self.items: list[list[int]] = []
         self.hand: int | None = None
 
-    def keys(self) -> list[int]:
+    def held(self) -> list[int]:
         return [item[0] for item in self.items]
 
     def hit(self, key: int) -> None:
@@ -78,7 +78,7 @@ class TwinSieve:
         return [gone]
 
     def remove(self, key: int) -> None:
-        place = self.keys().index(key)
+        place = self.held().index(key)
         del self.items[place]
         if self.hand is not None:
             self.hand -= place < self.hand
@@ -95,7 +95,7 @@ class TwinS3Fifo:
         self.main: list[list[int]] = []
         self.ghosts: list[list[int]] = []
 
-    def keys(self) -> list[int]:
+    def held(self) -> list[int]:
         return [item[0] for item in self.small + self.main]
 
     def over(self) -> bool:
@@ -164,7 +164,7 @@ def run(name: str, objects: int | None, size: int | None, moves: list[tuple[str,
     sizes: dict[int, int] = {}
     said: list[int] = []
     for move, key, key_size in moves:
-        held = key in twin.keys()
+        held = key in twin.held()
         assert (key in policy) == held
         if move == "r":
             assert policy.remove(key) == held
@@ -179,14 +179,14 @@ def run(name: str, objects: int | None, size: int | None, moves: list[tuple[str,
             assert not policy.hit(key)
             sizes[key] = key_size
             assert policy.put(key, key_size) == twin.put(key, key_size)
-        held_now = sorted(twin.keys())
+        held_now = sorted(twin.held())
         said = list(policy.order())
         assert sorted(said) == held_now
         assert len(policy) == len(held_now)
         assert policy.used_bytes == sum(sizes[other] for other in held_now)
         assert all(policy.size_of(other) == sizes[other] for other in held_now)
     gone: list[int] = []
-    while twin.keys():
+    while twin.held():
         gone += twin.evict()
     assert said == gone, "order() is the order in which they go when nothing more happens"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoned.core.cache.controller import CacheController
+from zoned.core.cache.heat import Heat
 from zoned.core.cache.settings import CacheSettings
 
-__all__ = ["CacheSettings"]
+__all__ = ["CacheController", "CacheSettings", "Heat"]

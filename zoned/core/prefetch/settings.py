@@ -12,20 +12,20 @@ class PrefetchSettings:
     enabled: bool = True
     """Off: nothing is fetched ahead of demand. Copies handed over by a draining zone are refused too."""
     bandwidth_bytes_s: float = 8 << 20
-    """Refill of the byte bucket: what prefetching may move per second in the long run. Range > 0. Too high: it
-    competes with the reads it is meant to help."""
+    """Refill of the byte bucket: what prefetching may move per second in the long run. Range > 0. Too high:
+    it competes with the reads it is meant to help."""
     burst_bytes: int = 32 << 20
-    """Size of the byte bucket: what may move at once after a quiet time. One instance may overdraw it, so that
-    a large one is not stuck for ever; the next then waits until the debt is paid. Range > 0."""
+    """Size of the byte bucket: what may move at once after a quiet time. One instance may overdraw it, so
+    that a large one is not stuck for ever; the next then waits until the debt is paid. Range > 0."""
     origin_rate: float = 50.0
-    """Prefetches per second that name no holder, and so may reach the origin. Range > 0. Too high: origins feel
-    zoned as load."""
+    """Prefetches per second that name no holder, and so may reach the origin. Range > 0. Too high: origins
+    feel zoned as load."""
     origin_burst: float = 100.0
     """How many of those may go at once after a quiet time. Range >= 1."""
     max_in_flight: int = 32
     """Prefetches under way at one time. Range >= 1."""
     in_flight_timeout_s: float = 60.0
-    """A prefetch nobody settled in that time is given up, so that a lost answer cannot hold its place for ever."""
+    """A prefetch that nobody settled in that time is given up: a lost answer must not hold its place for ever."""
     max_queue: int = 10_000
     """Wants that wait. When full, the least valuable is dropped and counted. Range >= 1."""
     max_associations: int = 256
@@ -35,13 +35,13 @@ class PrefetchSettings:
     association_ttl_s: float = 2.0
     """The same for associations, whose worth is gone once the client has asked. Range > 0."""
     min_confidence: float = 0.4
-    """The least confidence of an association that is acted on (warmth-study.md); the learner's threshold for the
-    dependency can only raise it. Range 0..1. Lower: more transfers, fewer of them used."""
+    """The least confidence of an association that is acted on (warmth-study.md); the learner's threshold for
+    the dependency can only raise it. Range 0..1. Lower: more transfers, fewer of them used."""
     expected_size_bytes: int = 16_384
     """What an instance of unknown size is taken for, until instances have been seen. Range >= 1."""
     allowance_per_miss: float = 0.05
-    """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives its
-    token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would have
+    """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives
+    its token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would have
     been. Range 0..1."""
     allowance_start: float = 20.0
     """Tokens at the start, so that the first associations can prove themselves. Range >= 0."""

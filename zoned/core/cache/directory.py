@@ -1,0 +1,190 @@
+"""Which other members hold what: their gossiped cache digests, turned round (Summary Cache, Fan 1998).
+
+On a miss the question is "who has this?", so claims are kept by fingerprint, as a mask with a bit per
+member: one look-up finds all holders, however many members there are. Up to eight members a mask is one
+of Python's shared small ints and costs nothing.
+
+A member that fails must not stop the agent while a million claims are cleaned up, so it only loses its bit
+in the mask of the living; ``tidy`` (once a turn) then wipes one of 256 partitions, and after a full round the
+bit can be given to another member. A digest that starts afresh (``reset``) does the same: new bit, old one
+retired. Rejected: a set of fingerprints per member beside the masks (twice the memory, to make the rare case
+fast), and asking every member's set on each miss (linear in members).
+
+32-bit fingerprints make one claim in four billion per copy false; ``false_positive`` counts those, with the
+far more common claims that were true a second ago.
+"""
+
+from __future__ import annotations
+
+from zoned.core.names import KeyHash, NodeName
+from zoned.core.records import HoldingsHeard
+
+PARTITIONS = 256
+_FINGERPRINT = 0xFFFFFFFF
+_MAX_DECODED = 4096  # masks whose holders are remembered as names
+_MAX_RETIRED = 64  # more members gone (or reset) than that within a round of tidy are wiped at once
+
+
+class Directory:
+    """Claims of the other members, bounded over all of them."""
+
+    def __init__(self, max_claims: int) -> None:
+        self._max_claims = max_claims
+        self._masks: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]  # by fingerprint % 256
+        self._bit: dict[NodeName, int] = {}  # of those we have claims from
+        self._node: dict[int, NodeName] = {}  # and back
+        self._count: dict[NodeName, int] = {}
+        self._living = 0  # mask of the bits in use
+        self._next_bit = 0
+        self._spare: list[int] = []  # bits that can be given out again
+        self._retired = 0  # mask of bits that partitions may still have
+        self._wiping = 0  # those of them that the running round removes
+        self._cursor = 0
+        self._claims = 0  # in use and retired
+        self._decoded: dict[int, tuple[NodeName, ...]] = {}
+        self._false: dict[NodeName, int] = {}
+        self.counters: dict[str, int] = {"claims_dropped": 0, "false_positives": 0, "directory_resets": 0}
+
+    def heard(self, news: HoldingsHeard) -> None:
+        """A member's digest changed, or (reset) starts afresh."""
+        if news.reset:
+            self.counters["directory_resets"] += 1
+            self.gone(news.node)
+        bit = self._bit.get(news.node)
+        if bit is None:
+            if not news.held:
+                return
+            bit = self._take_bit(news.node)
+        removed = self._remove(news.dropped, bit)
+        self._claims -= removed
+        self._count[news.node] += self._add(news.held, bit) - removed
+
+    def gone(self, node: NodeName) -> None:
+        """The member failed or left: it holds nothing as far as we are concerned."""
+        bit = self._bit.pop(node, None)
+        self._false.pop(node, None)
+        if bit is None:
+            return
+        del self._node[bit], self._count[node]
+        self._living &= ~(1 << bit)
+        self._retired |= 1 << bit
+        self._decoded.clear()
+
+    def holders(self, hashed: KeyHash) -> tuple[NodeName, ...]:
+        """The members that claim a copy, sorted by name."""
+        fingerprint = hashed & _FINGERPRINT
+        mask = self._masks[fingerprint % PARTITIONS].get(fingerprint, 0) & self._living
+        if not mask:
+            return ()
+        names = self._decoded.get(mask)
+        return self._decode(mask) if names is None else names
+
+    def false_positive(self, node: NodeName) -> None:
+        """The member was asked, and had no copy. Its claim stays: its digest will say when it is gone."""
+        self.counters["false_positives"] += 1
+        if node in self._count:
+            self._false[node] = self._false.get(node, 0) + 1
+
+    def tidy(self) -> None:
+        """Wipe the bits of members that are gone from one partition: a 256th of the work, once a turn."""
+        if self._cursor == 0:
+            self._wiping = self._retired
+        if not self._wiping:
+            return
+        self._wipe(self._cursor)
+        self._cursor = (self._cursor + 1) % PARTITIONS
+        if self._cursor == 0:
+            self._free_bits()
+
+    def sizes(self) -> dict[NodeName, int]:
+        """How many instances each member claims, by name."""
+        return dict(sorted(self._count.items()))
+
+    def false_positives(self) -> dict[NodeName, int]:
+        """How often each member did not have what it claimed, by name."""
+        return dict(sorted(self._false.items()))
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    def _add(self, held: tuple[int, ...], bit: int) -> int:
+        masks, flag, added = self._masks, 1 << bit, 0
+        for place, fingerprint in enumerate(held):
+            part = masks[fingerprint % PARTITIONS]
+            mask = part.get(fingerprint, 0)
+            if mask & flag:
+                continue
+            if self._claims >= self._max_claims and not self._reclaim():
+                self.counters["claims_dropped"] += len(held) - place
+                break
+            part[fingerprint] = part.get(fingerprint, 0) | flag
+            self._claims += 1
+            added += 1
+        return added
+
+    def _remove(self, dropped: tuple[int, ...], bit: int) -> int:
+        masks, flag, removed = self._masks, 1 << bit, 0
+        for fingerprint in dropped:
+            part = masks[fingerprint % PARTITIONS]
+            mask = part.get(fingerprint, 0)
+            if mask & flag:
+                removed += 1
+                if mask == flag:
+                    del part[fingerprint]
+                else:
+                    part[fingerprint] = mask & ~flag
+        return removed
+
+    def _take_bit(self, node: NodeName) -> int:
+        if not self._spare and self._retired.bit_count() >= _MAX_RETIRED:
+            self._reclaim()
+        if self._spare:
+            bit = self._spare.pop()
+        else:
+            bit = self._next_bit
+            self._next_bit += 1
+        self._bit[node] = bit
+        self._node[bit] = node
+        self._count[node] = 0
+        self._living |= 1 << bit
+        return bit
+
+    def _decode(self, mask: int) -> tuple[NodeName, ...]:
+        left, names = mask, []
+        while left:
+            low = left & -left
+            names.append(self._node[low.bit_length() - 1])
+            left ^= low
+        if len(self._decoded) >= _MAX_DECODED:
+            self._decoded.clear()
+        decoded = self._decoded[mask] = tuple(sorted(names))
+        return decoded
+
+    def _wipe(self, partition: int) -> None:
+        part, wiping = self._masks[partition], self._wiping
+        for fingerprint in [f for f, mask in part.items() if mask & wiping]:
+            mask = part[fingerprint]
+            self._claims -= (mask & wiping).bit_count()
+            if mask & ~wiping:
+                part[fingerprint] = mask & ~wiping
+            else:
+                del part[fingerprint]
+
+    def _free_bits(self) -> None:
+        left = self._wiping
+        while left:
+            low = left & -left
+            self._spare.append(low.bit_length() - 1)
+            left ^= low
+        self._retired &= ~self._wiping
+        self._wiping = 0
+
+    def _reclaim(self) -> bool:
+        """At the limit, what the dead still occupy is wiped at once. True if that made room."""
+        if not self._retired:
+            return False
+        self._wiping = self._retired
+        for partition in range(PARTITIONS):
+            self._wipe(partition)
+        self._free_bits()
+        self._cursor = 0
+        return self._claims < self._max_claims

@@ -1,0 +1,181 @@
+"""The copies themselves: index, eviction order, digest and prefetch outcomes, changed together or not at all.
+
+Every way in and out of the store passes through ``store`` and ``forget``, so that the four cannot drift
+apart: a slot has a place in the eviction order, a claim in the digest while it is fresh, and if it was
+prefetched, exactly one of *used* and *wasted* follows its *fetched*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from zoned.core.cache.digest import DigestChanges
+from zoned.core.cache.index import ANNOUNCED, REASON_BITS, REASON_SHIFT, REASONS, USED, Index
+from zoned.core.cache.outcomes import Outcomes
+from zoned.core.cache.settings import AUTO, CacheSettings
+from zoned.core.eviction import Eviction, make
+from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
+from zoned.core.records import Entry, Evicted, Reason
+
+
+class Copy(NamedTuple):
+    """A copy that is to be stored; ``number`` is its dependency's in the index, times on the mono clock."""
+
+    key: InstanceKey
+    key_hash: KeyHash
+    number: int
+    size: int
+    version: str
+    expires_s: float
+    reason: Reason
+
+
+class Holdings:
+    """What the store holds, as far as we know."""
+
+    def __init__(self, settings: CacheSettings) -> None:
+        self._settings = settings
+        self.eviction = "lru" if settings.eviction == AUTO else settings.eviction
+        self.index = Index()
+        self.policy: Eviction[KeyHash] = self._make(self.eviction)
+        self.digest = DigestChanges()
+        self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes)
+        self._uses: dict[tuple[Dependency, Reason], int] = {}
+        self.counters: dict[str, int] = {
+            "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
+            "collisions": 0, "switches": 0, "refreshes_left": 0,
+        }  # fmt: skip
+
+    def store(self, copy: Copy, now_s: float) -> tuple[bool, list[Evicted]]:
+        """Take a copy in, in place of an older one if there is: (it stayed, who had to go)."""
+        evicted: list[Evicted] = []
+        slot = self.index.slots.get(copy.key_hash)
+        if slot is not None and self.index.find(copy.key, copy.key_hash) is None:
+            self.counters["collisions"] += 1  # another instance of the same hash: there is room for one
+            evicted.append(self.forget(slot, now_s))
+            slot = None
+        pushed = self._place(copy, slot)
+        stayed = True
+        for hashed in pushed:
+            if hashed == copy.key_hash:
+                stayed = False
+                continue
+            self.counters["evicted"] += 1
+            evicted.append(self.forget(self.index.slots[hashed], now_s, placed=False))
+        if not stayed:
+            self.counters["refused"] += 1
+            if slot is not None:
+                evicted.append(self.forget(slot, now_s, placed=False))
+            return False, evicted
+        self._write(copy, slot, now_s)
+        return True, evicted
+
+    def _place(self, copy: Copy, slot: int | None) -> list[KeyHash]:
+        """Give the copy its place in the eviction order; whom that pushed out, perhaps itself."""
+        if slot is None:
+            return self.policy.put(copy.key_hash, copy.size)
+        if self.policy.size_of(copy.key_hash) == copy.size:
+            if copy.reason is Reason.DEMAND:  # a refresh is no use
+                self.policy.hit(copy.key_hash)
+            return []
+        self.policy.remove(copy.key_hash)
+        return self.policy.put(copy.key_hash, copy.size)
+
+    def _write(self, copy: Copy, slot: int | None, now_s: float) -> None:
+        """Fill in the columns of a copy that has its place."""
+        index, dependency = self.index, copy.key.dependency
+        if slot is None:
+            self.counters["admitted"] += 1
+            slot = index.add(copy.key_hash, copy.key.key, copy.number)
+            index.heat[slot] = copy.reason is Reason.DEMAND
+        else:
+            self.counters["replaced"] += 1
+            if copy.reason is Reason.DEMAND and not index.flags[slot] & USED:
+                self.used(slot, now_s)  # asked for while it was on its way
+            self._settle(slot, now_s)
+        index.versions[slot] = copy.version
+        index.stored_s[slot] = now_s
+        index.expires_s[slot] = copy.expires_s
+        if not index.flags[slot] & ANNOUNCED:
+            self.digest.gain(fingerprint_of(copy.key_hash))
+        index.flags[slot] = REASON_BITS[copy.reason] | ANNOUNCED
+        if copy.reason is not Reason.DEMAND:
+            self.outcomes.fetched(dependency, copy.reason, now_s)
+
+    def forget(self, slot: int, now_s: float, placed: bool = True) -> Evicted:
+        """A copy is gone from the store (or must go). ``placed``: the eviction order still has it."""
+        index = self.index
+        hashed = index.hashes[slot]
+        if placed:
+            self.policy.remove(hashed)
+        self.silence(slot)
+        self._settle(slot, now_s)
+        gone = Evicted(index.instance(slot), hashed)
+        index.release(slot)
+        return gone
+
+    def silence(self, slot: int) -> None:
+        """Our digest does not claim this copy any more."""
+        flags = self.index.flags[slot]
+        if flags & ANNOUNCED:
+            self.index.flags[slot] = flags & ~ANNOUNCED
+            self.digest.lose(fingerprint_of(self.index.hashes[slot]))
+
+    def used(self, slot: int, now_s: float) -> None:
+        """The first use of a copy since it was stored: a prefetch, if it was one, has proved right."""
+        flags = self.index.flags[slot]
+        self.index.flags[slot] = flags | USED
+        reason = REASONS[flags >> REASON_SHIFT]
+        if reason is not Reason.DEMAND:
+            dependency = self.index.names[self.index.dependencies[slot]]
+            self.outcomes.used(dependency, reason, now_s)
+            if len(self._uses) < self._settings.max_outcomes or (dependency, reason) in self._uses:
+                self._uses[dependency, reason] = self._uses.get((dependency, reason), 0) + 1
+
+    def _settle(self, slot: int, now_s: float) -> None:
+        """The copy's time is over: if it was prefetched and nobody asked, that was a waste."""
+        flags = self.index.flags[slot]
+        reason = REASONS[flags >> REASON_SHIFT]
+        if reason is not Reason.DEMAND and not flags & USED:
+            self.outcomes.wasted(self.index.names[self.index.dependencies[slot]], reason, now_s)
+
+    def take_uses(self) -> tuple[tuple[Dependency, Reason, int], ...]:
+        """(dependency, reason, how many prefetched copies were first used) since last time."""
+        taken = tuple((dependency, reason, count) for (dependency, reason), count in self._uses.items())
+        self._uses.clear()
+        return taken
+
+    def entry(self, slot: int) -> Entry:
+        """The record of one copy."""
+        return self.index.entry(slot, self.policy.size_of(self.index.hashes[slot]))
+
+    def entries(self) -> Iterator[Entry]:
+        """Every copy, the next to be evicted first. Lazy; nothing may change while it is used."""
+        slots = self.index.slots
+        return (self.entry(slots[hashed]) for hashed in self.policy.order())
+
+    def fingerprints(self) -> Iterator[Fingerprint]:
+        """All that our digest claims: the copies not known to be expired. Lazy."""
+        flags = self.index.flags
+        return (hashed & 0xFFFFFFFF for hashed, slot in self.index.slots.items() if flags[slot] & ANNOUNCED)
+
+    def capacity_left(self) -> float:
+        """Share of the store that is free, in objects or in bytes, whichever is less; 1.0 if unbounded."""
+        objects, size = self._settings.max_objects, self._settings.max_bytes
+        return min(
+            1.0 if objects is None else 1.0 - len(self.policy) / objects,
+            1.0 if size is None else 1.0 - self.policy.used_bytes / size,
+        )
+
+    def switch(self, eviction: str) -> None:
+        """Another eviction policy takes over the copies as they are (about 1 us each)."""
+        old, new = self.policy, self._make(eviction)
+        lost = new.adopt((hashed, old.size_of(hashed)) for hashed in old.order())
+        assert not lost, "a policy with the same bounds holds the same copies"
+        self.policy, self.eviction = new, eviction
+        self.counters["switches"] += 1
+
+    def _make(self, eviction: str) -> Eviction[KeyHash]:
+        tracked, objects = self._settings.max_tracked_objects, self._settings.max_objects
+        return make(eviction, tracked if objects is None else min(objects, tracked), self._settings.max_bytes)
