@@ -95,16 +95,20 @@ class FactBook:
         )
 
     def export_state(self) -> dict[str, Any]:
-        """All facts and the clock, for msgpack."""
-        return {"clock": self._clock, "facts": [list(fact) for fact in self.all()]}
+        """All facts and the clock, for msgpack. Subjects as bytes: a key need not be valid UTF-8."""
+        facts = [[f.kind, _raw(f.subject), f.value, f.clock, f.origin] for f in self.all()]
+        return {"clock": self._clock, "facts": facts}
 
     def restore_state(self, obj: dict[str, Any], now: Instant) -> None:
         """Take up a saved book; what was heard since stays. StateError, and nothing changed, on nonsense."""
         assert now.mono_s >= 0
         try:
             clock = obj["clock"]
-            facts = [Fact(*fields) for fields in obj["facts"]]
-        except (KeyError, TypeError, AttributeError) as error:
+            facts = [
+                Fact(kind, subject.decode("utf-8", "surrogateescape"), value, said, origin)
+                for kind, subject, value, said, origin in obj["facts"]
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"facts: {error!r}") from error
         if not isinstance(clock, int) or not 0 <= clock <= self._settings.max_clock:
             raise StateError(f"facts: clock {clock!r}")
@@ -152,7 +156,7 @@ class FactBook:
         if fact.kind not in self._facts:
             return False
         try:
-            lengths = [len(text.encode()) for text in texts]
+            lengths = [len(_raw(text)) for text in texts]
         except UnicodeEncodeError:
             return False
         if not 0 < lengths[1] <= settings.max_subject_bytes or lengths[2] > settings.max_value_bytes:
@@ -164,6 +168,11 @@ def _age(fact: Fact) -> tuple[int, NodeName, str, str]:
     """The total order of facts. The value breaks the tie of an origin that said two things at one clock
     (it lost its state), the subject that of two subjects, so that all books agree even then."""
     return fact.clock, fact.origin, fact.value, fact.subject
+
+
+def _raw(text: str) -> bytes:
+    """The bytes of a text; those of a key that is no UTF-8 were escaped when it was made one."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _is_on(value: str | None) -> bool:

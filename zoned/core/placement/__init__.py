@@ -1,5 +1,7 @@
 """Placement: which copies this zone should have, and how a zone gives up its own (the DEPENDENCY MANAGER)."""
 
+from zoned.core.placement.planner import Planner
+from zoned.core.placement.policy import adjust_dependencies
 from zoned.core.placement.settings import PlacementSettings
 
-__all__ = ["PlacementSettings"]
+__all__ = ["PlacementSettings", "Planner", "adjust_dependencies"]

@@ -15,8 +15,8 @@ class PlacementSettings:
     """At least this long between two plans, unless the ring, a drain or a pause changed. Range >= 0."""
     max_wants: int = 256
     """Most copies wanted at once; the least valuable are dropped and counted."""
-    max_candidates: int = 2048
-    """Most instances weighed per plan, by expected demand. Bounds the time of a plan (about 2 us each)."""
+    max_candidates: int = 1024
+    """Most instances weighed per plan and reason, by expected demand. Bounds the time of a plan."""
     forecast_threshold: float = 0.5
     """Least P(used here within the horizon) for a FORECAST want, until the learner says otherwise."""
     elsewhere_threshold: float = 0.5
@@ -36,11 +36,9 @@ class PlacementSettings:
     displacement_margin: float = 1.1
     """A want must be worth this many times the copy it pushes out: both are estimates."""
     overlap_prior: float = 0.25
-    """Belief, before any evidence, that what is hot in another zone is used in this one too. Range 0..1."""
+    """Belief, before any evidence, that what is hot in another zone is used here too. Range 0..1."""
     overlap_prior_weight: float = 8.0
     """How many instances' worth of evidence that belief counts for."""
-    hot_coverage: float = 0.6
-    """Share of a zone's accesses that its list of hot instances is taken to cover."""
     max_hand_over_keys: int = 512
     """Most copies offered per plan while this zone drains."""
     hand_over_batch: int = 128
@@ -49,6 +47,10 @@ class PlacementSettings:
     """An offered copy that nobody holds yet is offered again after this. Range > plan_interval_s."""
     max_offers_remembered: int = 1 << 18
     """Offers remembered; beyond it the oldest are forgotten (and so may be repeated early)."""
+    max_copies_scanned: int = 1 << 20
+    """Most of our own copies looked at, hottest first, for a hand-over (about 1 us each)."""
+    replicate_interval_s: float = 60.0
+    """How often our copies of ``replicate`` dependencies are compared with what their homes hold."""
     max_lines_per_dependency: int = 16
     """Lines of the sharding configuration per dependency; smaller groups are summed in a last line."""
     max_lines: int = 256

@@ -1,0 +1,148 @@
+"""Demand: how likely is it that this zone will be asked for an instance soon?
+
+Two witnesses. Our own forecast knows what was used here. The other zones' summaries know what is hot
+elsewhere, which comes here too as far as the zones' users want the same things: the *overlap*, measured
+per dependency as the share of what is hot elsewhere that our own forecast knows too. For an instance
+that we have not seen, the expected uses here are
+
+    lambda = (its share of the dependency's accesses elsewhere) x (our demand for the dependency)
+    P      = overlap x (1 - exp(-lambda))                          (Poisson arrivals)
+
+and a zone being drained adds its accesses to the zones that stay, in equal parts, since nobody knows
+where its traffic will be sent.
+
+Overlap counts only what our own *accesses* vouch for, not what we hold: else a prefetch would be taken as
+evidence for more of its kind. Rejected: correlating the zones' series (needs days; a campaign is over).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+from typing import TypeAlias
+
+from zoned.core.names import Dependency, KeyHash, NodeName, Zone, key_hash
+from zoned.core.placement.settings import PlacementSettings
+from zoned.core.records import Forecast, HotInstance, InstanceDemand, Summary
+
+HotByDependency: TypeAlias = Mapping[Dependency, Sequence[tuple[KeyHash, HotInstance]]]
+
+HOUR_S = 3600.0
+NEVER = float("inf")
+
+
+def chance_of_use(expected: float) -> float:
+    """P(at least one) of a Poisson count with that mean."""
+    return 1.0 - exp(-expected) if expected > 0 else 0.0
+
+
+def expected_for(chance: float) -> float:
+    """The mean at which P(at least one) reaches ``chance``; never for 1 and more."""
+    return -log(1.0 - chance) if chance < 1.0 else NEVER
+
+
+def demand_per_hour(forecast: Forecast) -> dict[Dependency, float]:
+    """Expected accesses here over an hour, by each dependency's shortest horizon."""
+    shortest: dict[Dependency, tuple[float, float]] = {}
+    for line in forecast.dependencies:
+        known = shortest.get(line.dependency)
+        if known is None or line.horizon_s < known[0]:
+            shortest[line.dependency] = (line.horizon_s, line.mean)
+    return {name: mean * HOUR_S / horizon_s for name, (horizon_s, mean) in shortest.items() if horizon_s > 0}
+
+
+class HotLists:
+    """The hot instances of the other agents with their hashes, which are worth keeping between plans."""
+
+    def __init__(self) -> None:
+        """Nothing heard yet."""
+        self._kept: dict[NodeName, tuple[Summary, HotByDependency]] = {}
+
+    def of(self, summary: Summary) -> HotByDependency:
+        """Per dependency, the (hash, instance) pairs of a summary; hashed once per summary."""
+        kept = self._kept.get(summary.node)
+        if kept is not None and kept[0] is summary:
+            return kept[1]
+        hashed: dict[Dependency, list[tuple[KeyHash, HotInstance]]] = {}
+        for hot in summary.hot:
+            hashed.setdefault(hot.key.dependency, []).append((key_hash(hot.key), hot))
+        self._kept[summary.node] = (summary, hashed)
+        return hashed
+
+    def forget_others(self, summaries: Mapping[NodeName, Summary]) -> None:
+        """Keep only agents that are still heard."""
+        if len(self._kept) > len(summaries):
+            self._kept = {node: kept for node, kept in self._kept.items() if node in summaries}
+
+
+class Demand:
+    """Everything that is known of demand at the time of one plan."""
+
+    __slots__ = ("_overlap", "elsewhere", "floor", "hot", "hour_elsewhere", "hour_here", "leaving", "moving",
+                 "own", "siblings")  # fmt: skip
+
+    def __init__(
+        self,
+        forecast: Forecast,
+        summaries: Mapping[NodeName, Summary],
+        lists: HotLists,
+        zone: Zone,
+        draining: Sequence[Zone],
+        staying: int,
+    ) -> None:
+        """``staying``: how many zones take the traffic of the draining ones."""
+        self.own: dict[KeyHash, InstanceDemand] = {item.key_hash: item for item in forecast.instances}
+        self.floor = min((item.expected for item in forecast.instances), default=0.0)
+        self.hour_here = demand_per_hour(forecast)
+        self.hour_elsewhere: dict[Dependency, float] = {}
+        # Pooled uses per hour of the other zones, and of the other agents of our zone.
+        self.elsewhere: dict[Dependency, dict[KeyHash, float]] = {}
+        self.siblings: dict[Dependency, dict[KeyHash, float]] = {}
+        self.moving: dict[KeyHash, float] = {}  # what each staying zone gets of the draining zones' uses
+        self.leaving: list[tuple[NodeName, HotByDependency]] = []  # hot lists of agents of draining zones
+        self.hot: dict[KeyHash, HotInstance] = {}
+        self._overlap: dict[Dependency, float] = {}
+        for node in sorted(summaries):
+            summary = summaries[node]
+            local = summary.zone == zone
+            leaves = not local and summary.zone in draining and zone not in draining
+            self._pool(summary, lists, local, 1.0 / max(1, staying) if leaves else 0.0)
+
+    def _pool(self, summary: Summary, lists: HotLists, local: bool, moving: float) -> None:
+        hours = self.hour_here if local else self.hour_elsewhere
+        for line in summary.demand:
+            hours[line.dependency] = hours.get(line.dependency, 0.0) + line.hour[1]
+        pools = self.siblings if local else self.elsewhere
+        hot_lists = lists.of(summary)
+        if moving:
+            self.leaving.append((summary.node, hot_lists))
+        for dependency, pairs in hot_lists.items():
+            pool = pools.setdefault(dependency, {})
+            get = pool.get
+            for hashed, hot in pairs:
+                pool[hashed] = get(hashed, 0.0) + hot.uses
+            self.hot.update(pairs)
+            if moving:
+                for hashed, hot in pairs:
+                    self.moving[hashed] = self.moving.get(hashed, 0.0) + hot.uses * moving
+
+    def uses_elsewhere(self, dependency: Dependency) -> float:
+        """Accesses per hour of a dependency in the other zones, at least what their hot lists add up to."""
+        listed = sum(self.elsewhere.get(dependency, {}).values())
+        return max(listed, self.hour_elsewhere.get(dependency, 0.0))
+
+    def scale(self, dependency: Dependency) -> float:
+        """Expected uses here per use elsewhere: our demand over theirs; 0 when we have none."""
+        theirs = self.uses_elsewhere(dependency)
+        return self.hour_here.get(dependency, 0.0) / theirs if theirs > 0 else 0.0
+
+    def overlap(self, dependency: Dependency, known: int, of: int, settings: PlacementSettings) -> float:
+        """P(used here | hot elsewhere): ``known`` ``of`` those weighed are in our own forecast."""
+        weight = settings.overlap_prior_weight
+        found = (known + weight * settings.overlap_prior) / (of + weight) if of + weight > 0 else 0.0
+        self._overlap[dependency] = found
+        return found
+
+    def overlaps(self) -> Mapping[Dependency, float]:
+        """What was measured, for `zoned explain`."""
+        return self._overlap

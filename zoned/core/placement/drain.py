@@ -1,0 +1,92 @@
+"""Drain: a zone is given up without the others going cold.
+
+Both sides work at once. The *draining* zone offers what no zone that stays holds, hottest first, to the
+member that the ring names next (``evacuation``); the *receiving* agents take what the draining zone's
+summary calls hot, without waiting to be offered it (``drain_wants``). The share of its copies that staying
+zones hold is the answer to "may its traffic move?". Every agent of a draining zone does this for its own
+copies, so nothing depends on one of them.
+
+The same offers serve replication (``replication``): a holder of a ``replicate`` dependency's copy offers
+it to homes that lack one; only the first holder by name does, so that a home is asked once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from zoned.core.names import KeyHash, NodeName, shard_of
+from zoned.core.placement.demand import chance_of_use
+from zoned.core.placement.migration import Offers, Step
+from zoned.core.placement.wants import Scene
+from zoned.core.records import Entry, HandOver, Reason, Want
+
+
+def evacuation(
+    scene: Scene, offers: Offers, now_s: float, paused: bool
+) -> tuple[tuple[HandOver, ...], float]:
+    """Offers of what only draining zones hold (none while paused), and the share of our copies that
+    staying zones hold; 1.0 for an empty store."""
+    contents, roster, ring = scene.contents, scene.roster, scene.ring
+    entries = deque(contents.entries(), maxlen=scene.settings.max_copies_scanned)
+    entries.reverse()  # hottest first
+    alone = [entry for entry in entries if not roster.holds_elsewhere(contents.holders(entry.key_hash))]
+
+    def due() -> Iterator[tuple[Entry, NodeName]]:
+        for entry in alone:
+            target = roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))
+            if target and offers.step(entry.key_hash, target, False, now_s) is Step.ONLY_HERE:
+                yield entry, target
+
+    drained = 1.0 - len(alone) / len(entries) if entries else 1.0
+    return () if paused else offers.make(due(), now_s), drained
+
+
+def replication(scene: Scene, offers: Offers, me_node: NodeName, now_s: float) -> tuple[HandOver, ...]:
+    """Offers of our copies of replicated dependencies to homes whose zone has none."""
+    contents, safe, ring = scene.contents, scene.roster.safe, scene.ring
+    replicated = {name: scene.policies.replicas(name, ring) for name in scene.policies.replicated}
+    entries = deque(contents.entries(), maxlen=scene.settings.max_copies_scanned)
+
+    def due() -> Iterator[tuple[Entry, NodeName]]:
+        for entry in reversed(entries):
+            replicas = replicated.get(entry.key.dependency)
+            if replicas is None:
+                continue
+            holders = [node for node in contents.holders(entry.key_hash) if node in safe]
+            if holders and holders[0] < me_node:
+                continue
+            covered = {safe[node] for node in holders} | {scene.roster.zone}
+            homes = ring.homes(entry.key_hash, replicas)
+            for home in ring.preference_list(shard_of(entry.key_hash))[: len(homes)]:
+                if home.zone in covered or home.node not in safe:
+                    continue
+                if offers.step(entry.key_hash, home.node, False, now_s) is Step.ONLY_HERE:
+                    yield entry, home.node
+
+    return offers.make(due(), now_s)
+
+
+def drain_wants(scene: Scene) -> Iterator[Want]:
+    """What is hot in a draining zone, held by nobody who stays, and next homed at this agent."""
+    safe = scene.roster.safe
+    seen: dict[KeyHash, None] = {}
+    room = scene.settings.max_candidates
+    for node, lists in scene.demand.leaving:
+        for dependency in sorted(lists):
+            for hashed, hot in lists[dependency]:
+                if room <= 0:
+                    return
+                if hashed in seen or not scene.roster.new_home(scene.ring, hashed, shard_of(hashed)):
+                    continue
+                room -= 1
+                seen[hashed] = None
+                if scene.contents.holds(hot.key) or not scene.policies.allows(dependency, hot.size):
+                    continue
+                if any(holder in safe for holder in scene.contents.holders(hashed)):
+                    continue
+                saved_s = scene.prices.from_origin_s
+                gain_s = scene.prices.gain_s(chance_of_use(hot.uses), saved_s, hot.size)
+                want = scene.want(hot.key, hashed, hot.size, Reason.DRAIN, gain_s, node)
+                if want is not None:
+                    yield want

@@ -1,0 +1,88 @@
+"""Why is a copy of this instance here, or not? The lines of ``zoned explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zoned.core.names import Dependency, InstanceKey, KeyHash, shard_of
+from zoned.core.placement.policy import AUTO, Policies
+from zoned.core.records import Contents, Forecast, Plan, Reason, Want
+from zoned.core.ring import Ring
+
+
+def explain(
+    key: InstanceKey,
+    key_hash: KeyHash,
+    zone: str,
+    ring: Ring,
+    contents: Contents,
+    forecast: Forecast | None,
+    plan: Plan | None,
+    policies: Policies,
+    learnt: Mapping[tuple[Dependency, Reason], float],
+    overlaps: Mapping[Dependency, float],
+) -> tuple[str, ...]:
+    """Lines for people, the most important first."""
+    dependency = key.dependency
+    replicas = policies.replicas(dependency, ring)
+    homes = ring.homes(key_hash, replicas)
+    held = contents.holds(key)
+    lines = [f"zone {zone} holds a copy" if held else f"zone {zone} holds no copy"]
+    copies = contents.entries() if held else ()
+    entry = next((entry for entry in copies if entry.key_hash == key_hash), None)
+    if entry is not None:
+        used = "used since" if entry.used else "not used yet"
+        lines.append(f"it was stored for reason {entry.reason.value}, and was {used}")
+    holders = contents.holders(key_hash)
+    lines.append(f"other holders by their digests: {', '.join(holders) if holders else 'none'}")
+    home = ", ".join(homes) if homes else "none"
+    lines.append(f"shard {shard_of(key_hash)} of ring {ring.ring_id} is homed on: {home}")
+    configured = "" if policies.kind(dependency) != AUTO else " (the default)"
+    lines.append(f"policy of {dependency}: {policies.kind(dependency)}{configured}, {replicas} replicas")
+    lines.append(_expectation(key_hash, dependency, forecast, policies, learnt))
+    if dependency in overlaps:
+        lines.append(f"of what is hot elsewhere in {dependency}, {overlaps[dependency]:.0%} is used here too")
+    lines.extend(_planned(key_hash, held, plan))
+    return tuple(lines)
+
+
+def _expectation(
+    key_hash: KeyHash,
+    dependency: Dependency,
+    forecast: Forecast | None,
+    policies: Policies,
+    learnt: Mapping[tuple[Dependency, Reason], float],
+) -> str:
+    least = policies.threshold(dependency, Reason.FORECAST, learnt)
+    listed = forecast.instances if forecast is not None else ()
+    known = next((item for item in listed if item.key_hash == key_hash), None)
+    if known is None:
+        return "it is not among the instances that the forecast follows here"
+    verdict = "enough" if known.probability >= least else "too little"
+    return (
+        f"forecast: {known.expected:.2f} uses expected, P(use) {known.probability:.2f}, "
+        f"{verdict} for the threshold {least:.2f}"
+    )
+
+
+def _planned(key_hash: KeyHash, held: bool, plan: Plan | None) -> list[str]:
+    if plan is None:
+        return ["no plan has been made yet"]
+    lines = []
+    if plan.paused:
+        lines.append("movement of copies is paused")
+    wanted = next((want for want in plan.wants if want.key_hash == key_hash), None)
+    if wanted is not None:
+        lines.append(_wanted(wanted))
+    elif not held:
+        lines.append("the plan does not want it: not expected here, or it would not save more than it costs")
+    if plan.draining:
+        lines.append(f"draining zones: {', '.join(plan.draining)}")
+    if plan.drained_ratio is not None:
+        lines.append(f"this zone drains: the others hold {plan.drained_ratio:.0%} of its copies")
+    return lines
+
+
+def _wanted(want: Want) -> str:
+    source = f" from {want.source}" if want.source else ""
+    return f"the plan wants it{source} for reason {want.reason.value}: it saves {want.value:.3f} s per MiB"

@@ -1,0 +1,100 @@
+"""Migration in single steps, each of which may fail without losing a copy (make before break).
+
+A copy that is to move goes through three steps, and its step is *derived*, never stored:
+
+                 offer sent                     a safe member's digest claims it
+    ONLY_HERE  ------------>  OFFERED  ------------------------------------------>  ELSEWHERE
+        ^                        |                                                      |
+        +-- no holder in time ---+            the holder died, drained or evicted it    |
+        +-------------------------------------------------------------------------------+
+
+Only in ELSEWHERE may it be let go. An offer that is lost, a fetch that fails, a target that dies or
+throws the copy away: each leads back to ONLY_HERE, and the offer is made again. Nothing here deletes
+anything; copies that are no longer wanted leave by eviction. What is remembered (when was it offered) is
+only manners: forgetting it, as in a restart, repeats an offer early. Each repeat waits twice as long (to a
+limit), so that copies which nobody can take do not keep the others from their turn.
+
+Rejected: acknowledgements of each copy (the digests say it anyway, for all reasons that a copy may come
+and go), and deleting after hand-over (a drain that is called off would find a cold zone).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from enum import Enum
+
+from zoned.core.names import InstanceKey, KeyHash, NodeName
+from zoned.core.placement.settings import PlacementSettings
+from zoned.core.records import Entry, HandOver
+
+MAX_DOUBLINGS = 5
+
+
+class Step(Enum):
+    """How far the hand-over of one copy is."""
+
+    ONLY_HERE = "only_here"
+    OFFERED = "offered"
+    ELSEWHERE = "elsewhere"
+
+
+def step_of(held_elsewhere: bool, offered_s: float | None, now_s: float, reoffer_after_s: float) -> Step:
+    """The step, from what the directory says and when it was offered last (mono seconds)."""
+    if held_elsewhere:
+        return Step.ELSEWHERE
+    if offered_s is None or now_s - offered_s >= reoffer_after_s:
+        return Step.ONLY_HERE
+    return Step.OFFERED
+
+
+class Offers:
+    """When each copy was offered to whom, and which are to be offered now."""
+
+    def __init__(self, settings: PlacementSettings) -> None:
+        """Nothing offered yet."""
+        self._settings = settings
+        # (copy, member) -> (last offered at, how often), the longest untouched first
+        self._made: OrderedDict[tuple[KeyHash, NodeName], tuple[float, int]] = OrderedDict()
+        self.counters: dict[str, int] = {"offered": 0, "offers_forgotten": 0}
+
+    def step(self, key_hash: KeyHash, target: NodeName, held_elsewhere: bool, now_s: float) -> Step:
+        """How far the hand-over of that copy to that member is."""
+        made_s, times = self._made.get((key_hash, target), (None, 1))
+        patience_s = self._settings.reoffer_after_s * 2.0 ** min(times - 1, MAX_DOUBLINGS)
+        return step_of(held_elsewhere, made_s, now_s, patience_s)
+
+    def make(self, due: Iterable[tuple[Entry, NodeName]], now_s: float) -> tuple[HandOver, ...]:
+        """Offers for the first ``max_hand_over_keys`` of these copies, one batch or more per member."""
+        settings = self._settings
+        batches: dict[NodeName, list[Entry]] = {}
+        room = settings.max_hand_over_keys
+        for entry, target in due:
+            if room <= 0:
+                break
+            room -= 1
+            batches.setdefault(target, []).append(entry)
+            self._remember(entry.key_hash, target, now_s)
+        return tuple(
+            _hand_over(target, entries[start : start + settings.hand_over_batch])
+            for target, entries in sorted(batches.items())
+            for start in range(0, len(entries), settings.hand_over_batch)
+        )
+
+    def forget(self) -> None:
+        """The drain is over: a later one starts anew."""
+        self._made.clear()
+
+    def _remember(self, key_hash: KeyHash, target: NodeName, now_s: float) -> None:
+        offer = (key_hash, target)
+        self._made[offer] = (now_s, self._made.get(offer, (now_s, 0))[1] + 1)
+        self._made.move_to_end(offer)
+        self.counters["offered"] += 1
+        if len(self._made) > self._settings.max_offers_remembered:
+            self._made.popitem(last=False)
+            self.counters["offers_forgotten"] += 1
+
+
+def _hand_over(target: NodeName, entries: list[Entry]) -> HandOver:
+    keys: tuple[InstanceKey, ...] = tuple(entry.key for entry in entries)
+    return HandOver(target, keys, tuple(entry.size for entry in entries))

@@ -1,0 +1,223 @@
+"""The planner: once in a while, decide which copies this zone should have and which it should pass on.
+
+    demand (own forecast, other zones' summaries)  x  prices (measured)  ->  wants worth their room
+    the ring + each dependency's policy                                  ->  homes, and the lines to show
+    facts (drain, pause)                                                 ->  hand-overs, or nothing at all
+
+Each agent plans for its own zone only, from what it knows; nobody assigns work to others. Two agents may
+both want a copy, but only for their own users, so disagreement costs a transfer and never a wrong answer.
+Plans are values and keep no promises: the next one starts from the world as it is then.
+
+The planner does nothing where prediction does not pay; that is most of its cleverness (``warmth.md``: naive
+prefetching wins 0-22 % for up to 1.8 times the transfers). Rejected: one global optimum by a solver (needs
+everyone's data at one place, and is stale when it arrives).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, Zone
+from zoned.core.placement.cost import Prices, marginal_values, worth_their_room
+from zoned.core.placement.demand import Demand, HotLists
+from zoned.core.placement.drain import drain_wants, evacuation, replication
+from zoned.core.placement.explain import explain
+from zoned.core.placement.migration import Offers
+from zoned.core.placement.policy import Policies, sharding_lines
+from zoned.core.placement.roster import Roster
+from zoned.core.placement.settings import PlacementSettings
+from zoned.core.placement.wants import Scene, elsewhere_wants, forecast_wants, home_wants
+from zoned.core.records import (
+    Contents,
+    DependencyPolicy,
+    Forecast,
+    HandOver,
+    Member,
+    Plan,
+    PlanLine,
+    Reason,
+    Source,
+    Summary,
+    Want,
+)
+from zoned.core.ring import Ring
+
+Thresholds = Mapping[tuple[Dependency, Reason], float]
+
+
+class Planner:
+    """Makes this agent's plans; remembers only what spares work or repetition."""
+
+    def __init__(
+        self,
+        settings: PlacementSettings,
+        me_node: NodeName,
+        me_zone: Zone,
+        policies: Mapping[Dependency, DependencyPolicy],
+    ) -> None:
+        """``policies`` by dependency; those not named are ``auto``."""
+        self._settings = settings
+        self._me = me_node
+        self._zone = me_zone
+        self._policies = Policies(policies, settings)
+        self._lists = HotLists()
+        self._offers = Offers(settings)
+        self._plan: Plan | None = None
+        self._due_s = 0.0  # the earliest next plan
+        self._replicate_s = 0.0  # the next look at replicated copies
+        self._seen: tuple[object, ...] = ()  # what the last plan was made from, compared by identity
+        self._lines: tuple[PlanLine, ...] = ()
+        self._lines_of: tuple[str, tuple[Dependency, ...]] | None = None
+        self._thresholds: Thresholds = {}
+        self._overlaps: Mapping[Dependency, float] = {}
+        self.counters: dict[str, int] = dict.fromkeys(
+            ("plans", "wants", "wants_dropped", "wants_not_worth_room"), 0
+        )
+        self.counters |= self._offers.counters
+
+    def plan(
+        self,
+        forecast: Forecast,
+        summaries: Mapping[NodeName, Summary],
+        ring: Ring,
+        contents: Contents,
+        members: Sequence[Member],
+        draining: Sequence[Zone],
+        paused: bool,
+        thresholds: Thresholds,
+        prices: Callable[[Source], float],
+        now: Instant,
+    ) -> Plan:
+        """The plan to follow now. While none is due the last one comes back, without its offers (they are
+        made already), as the same object each time."""
+        draining = tuple(draining)
+        if not self._is_due(forecast, summaries, ring, draining, paused, now):
+            assert self._plan is not None
+            if self._plan.hand_over:
+                self._plan = replace(self._plan, hand_over=())
+            return self._plan
+        self._due_s = now.mono_s + self._settings.plan_interval_s
+        self._seen = (forecast, *(summaries[node] for node in sorted(summaries)))
+        self._thresholds = thresholds
+        roster = Roster(members, draining, self._me, self._zone)
+        self._lists.forget_others(summaries)
+        scene = Scene(
+            demand=Demand(forecast, summaries, self._lists, self._zone, draining, len(roster.staying)),
+            ring=ring,
+            contents=contents,
+            roster=roster,
+            prices=Prices(prices, self._settings),
+            policies=self._policies,
+            learnt=thresholds,
+            settings=self._settings,
+        )
+        hand_over, drained_ratio = self._hand_over(scene, paused, now)
+        self._plan = Plan(
+            made=now,
+            ring_id=ring.ring_id,
+            paused=paused,
+            wants=() if paused or self._zone in draining else self._wants(scene),
+            hand_over=hand_over,
+            lines=self._sharding(ring, scene.demand),
+            draining=draining,
+            drained_ratio=drained_ratio,
+        )
+        self._overlaps = scene.demand.overlaps()
+        self.counters["plans"] += 1
+        self.counters["wants"] += len(self._plan.wants)
+        self.counters |= self._offers.counters
+        return self._plan
+
+    def why(
+        self,
+        key: InstanceKey,
+        key_hash: KeyHash,
+        ring: Ring,
+        contents: Contents,
+        forecast: Forecast | None,
+        plan: Plan | None,
+    ) -> tuple[str, ...]:
+        """Lines for ``zoned explain``: why a copy is, or is not, in this zone. Not for hot paths."""
+        return explain(
+            key, key_hash, self._zone, ring, contents, forecast, plan,
+            self._policies, self._thresholds, self._overlaps,
+        )  # fmt: skip
+
+    # ---- inside ----------------------------------------------------------------------------------------
+
+    def _is_due(
+        self,
+        forecast: Forecast,
+        summaries: Mapping[NodeName, Summary],
+        ring: Ring,
+        draining: tuple[Zone, ...],
+        paused: bool,
+        now: Instant,
+    ) -> bool:
+        """What an operator waits for is planned at once; the rest when something changed, not too often."""
+        last = self._plan
+        if last is None or (last.ring_id, last.draining, last.paused) != (ring.ring_id, draining, paused):
+            return True
+        if now.mono_s < self._due_s:
+            return False
+        if draining or (self._policies.replicated and now.mono_s >= self._replicate_s):
+            return True
+        seen = self._seen
+        if len(seen) != len(summaries) + 1 or seen[0] is not forecast:
+            return True
+        return any(summaries[node] is not old for node, old in zip(sorted(summaries), seen[1:], strict=True))
+
+    def _hand_over(
+        self, scene: Scene, paused: bool, now: Instant
+    ) -> tuple[tuple[HandOver, ...], float | None]:
+        """What we offer now, and how far the evacuation of our own zone is (None: it is not drained)."""
+        if self._zone in scene.roster.draining:
+            return evacuation(scene, self._offers, now.mono_s, paused)
+        if self._plan is not None and self._zone in self._plan.draining:
+            self._offers.forget()  # called off: a later drain starts anew
+        if paused or not self._policies.replicated or now.mono_s < self._replicate_s:
+            return (), None
+        made = replication(scene, self._offers, self._me, now.mono_s)
+        full = sum(len(offer.keys) for offer in made) >= self._settings.max_hand_over_keys
+        # A full plan means that there is more: go on with the next one rather than after the interval.
+        self._replicate_s = now.mono_s + (0.0 if full else self._settings.replicate_interval_s)
+        return made, None
+
+    def _wants(self, scene: Scene) -> tuple[Want, ...]:
+        settings = self._settings
+        evidence = [drain_wants(scene)]
+        if settings.enabled:
+            evidence += [forecast_wants(scene), elsewhere_wants(scene)]
+        found: dict[KeyHash, Want] = {}
+        for want in chain.from_iterable(evidence):
+            found.setdefault(want.key_hash, want)  # the first reason given is the one that is learnt from
+        ordered: list[Want] = []
+        if settings.enabled:
+            for want, always in home_wants(scene):
+                if always:
+                    ordered.append(found.pop(want.key_hash, want))
+                else:
+                    found.setdefault(want.key_hash, want)
+        wants = sorted(found.values(), key=_by_value)
+        if wants:
+            marginal = marginal_values(scene.contents, scene.demand.own, scene.prices, settings)
+            kept = worth_their_room(wants, marginal, settings)
+            self.counters["wants_not_worth_room"] += len(wants) - len(kept)
+            ordered += kept
+        ordered.sort(key=_by_value)
+        self.counters["wants_dropped"] += max(0, len(ordered) - settings.max_wants)
+        return tuple(ordered[: settings.max_wants])
+
+    def _sharding(self, ring: Ring, demand: Demand) -> tuple[PlanLine, ...]:
+        """The lines change with the ring and the set of dependencies only, so they are kept between plans."""
+        names = tuple(sorted({*demand.hour_here, *demand.elsewhere}))
+        if self._lines_of != (ring.ring_id, names):
+            self._lines_of = (ring.ring_id, names)
+            self._lines = sharding_lines(ring, self._policies, names, self._settings)
+        return self._lines
+
+
+def _by_value(want: Want) -> tuple[float, KeyHash]:
+    return -want.value, want.key_hash

@@ -1,0 +1,66 @@
+"""Who may keep a copy for us: the members as placement sees them.
+
+Three questions come up for each copy: which zone is that holder in, does its copy count as safe (it is
+alive and its zone is not being given up), and who takes it if nobody has it. The answers are computed
+once per plan, so that asking is a dictionary look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoned.core.names import KeyHash, NodeName, Zone
+from zoned.core.records import Member, MemberState
+from zoned.core.ring import Ring, placed
+
+
+class Roster:
+    """The members of one moment. ``safe`` maps each alive agent of a zone that stays to its zone."""
+
+    __slots__ = ("_me", "_spread", "draining", "here", "safe", "staying", "zone")
+
+    def __init__(
+        self, members: Sequence[Member], draining: Sequence[Zone], me_node: NodeName, me_zone: Zone
+    ) -> None:
+        """``here``: the alive agents of our own zone, draining or not; this agent is alive to itself."""
+        self._me = me_node
+        self.zone = me_zone
+        self.draining = tuple(draining)
+        alive = [
+            member
+            for member in members
+            if placed(member) and (member.state is MemberState.ALIVE or member.node == me_node)
+        ]
+        self.here: dict[NodeName, None] = {member.node: None for member in alive if member.zone == me_zone}
+        self.safe: dict[NodeName, Zone] = {
+            member.node: member.zone for member in alive if member.zone not in self.draining
+        }
+        self.staying: tuple[Zone, ...] = tuple(sorted(set(self.safe.values())))
+        self._spread = sorted(self.safe)
+
+    def holds_elsewhere(self, holders: Sequence[NodeName]) -> bool:
+        """Whether one of them is a safe holder in another zone: then our copy may go."""
+        safe, zone = self.safe, self.zone
+        return any(node in safe and safe[node] != zone for node in holders)
+
+    def mine(self, ring: Ring, key_hash: KeyHash) -> bool:
+        """Whether this agent, of all of its zone, looks after the instance. A dead owner's are everybody's:
+        a copy too many for as long as it is down."""
+        if len(self.here) <= 1:
+            return True
+        owner = ring.owner_in_zone(key_hash, self.zone)
+        return owner is None or owner.node == self._me or owner.node not in self.here
+
+    def first_home(self, ring: Ring, key_hash: KeyHash, shard: int) -> NodeName:
+        """Who takes a copy of a zone that is given up: the first safe member on the preference list, else
+        (all of the list drains or is down) one of the safe by the hash. "": nobody is left.
+
+        All agents answer alike as far as they see the same members and drains."""
+        for member in ring.preference_list(shard):
+            if member.node in self.safe:
+                return member.node
+        return self._spread[key_hash % len(self._spread)] if self._spread else ""
+
+    def new_home(self, ring: Ring, key_hash: KeyHash, shard: int) -> bool:
+        """Whether this agent is the one that takes a draining zone's instance."""
+        return self.first_home(ring, key_hash, shard) == self._me
