@@ -31,7 +31,9 @@ def test_table() -> None:
     assert "9,581 requests for 1,387 objects in 4 zones" in found.stdout
     assert "cache 69 objects a zone (5.0%)" in found.stdout
     row = next(line for line in found.stdout.splitlines() if "s3fifo" in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")][:5] == ["s3fifo", "64.6", "71.8", "201", "9%"]
+    assert row.split() == ["s3fifo", "64.6", "71.8", "201", "9%", "2,714", "0", "0", "0"]
+    assert "gap: share closed" in found.stdout
+    assert all(len(line.rstrip()) <= 80 for line in found.stdout.splitlines() if "objects" not in line)
 
 
 def test_the_model_is_in_the_flags() -> None:

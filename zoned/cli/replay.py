@@ -30,40 +30,24 @@ PLAIN_WIDTH = 120
 """Columns of the table where standard output is no terminal."""
 
 
-class PolicyList(click.ParamType):
-    """Policies by name, separated by commas, each once."""
-
-    name = "policies"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """``"lru,zoned"`` -> ``("lru", "zoned")``."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",")))
-        for name in names:
-            if name not in RUNNERS:
-                self.fail(f"{name!r} is no policy; there are {', '.join(RUNNERS)}", param, ctx)
-        return names
+def _policies(ctx: click.Context, param: click.Parameter, written: str) -> tuple[str, ...]:
+    """``"lru,zoned"`` -> ``("lru", "zoned")``, each once."""
+    names = tuple(dict.fromkeys(name.strip() for name in written.split(",")))
+    for name in names:
+        if name not in RUNNERS:
+            raise click.BadParameter(f"{name!r} is no policy; there are {', '.join(RUNNERS)}")
+    return names
 
 
-class Duration(click.ParamType):
-    """Seconds, written with a unit."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """``"5m"`` -> 300.0."""
-        if isinstance(value, float):
-            return value
-        try:
-            seconds = seconds_of(str(value))
-        except Wrong:
-            seconds = 0.0
-        if seconds <= 0:
-            self.fail(f"expected a duration > 0, got {value!r} (example 5m)", param, ctx)
-        return seconds
+def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float:
+    """``"5m"`` -> 300.0."""
+    try:
+        seconds = seconds_of(written)
+    except Wrong:
+        seconds = 0.0
+    if seconds <= 0:
+        raise click.BadParameter(f"expected a duration > 0, got {written!r} (example 5m)")
+    return seconds
 
 
 @click.command("replay")
@@ -81,7 +65,9 @@ class Duration(click.ParamType):
     "--capacity-objects", type=click.IntRange(1), help="Cache of each zone, as a number of objects."
 )
 @click.option("--by-bytes", is_flag=True, help="--capacity is a share of the unique objects' bytes.")
-@click.option("--policies", type=PolicyList(), default=DEFAULT_POLICIES, show_default=True)
+@click.option(
+    "--policies", metavar="NAME,...", callback=_policies, default=DEFAULT_POLICIES, show_default=True
+)
 @click.option("--hit-ms", type=click.FloatRange(0), default=1.0, show_default=True, help="A local hit.")
 @click.option("--rtt-ms", type=click.FloatRange(0), default=80.0, show_default=True, help="To another zone.")
 @click.option(
@@ -94,7 +80,14 @@ class Duration(click.ParamType):
     show_default=True,
     help="Share of the requests that fill the caches and are not measured.",
 )
-@click.option("--window", type=Duration(), default="1h", show_default=True, help="How far the oracle sees.")
+@click.option(
+    "--window",
+    metavar="DURATION",
+    callback=_duration,
+    default="1h",
+    show_default=True,
+    help="How far the oracle sees.",
+)
 @click.option("--format", "kind", type=click.Choice(list(READERS)), default="csv", show_default=True)
 @click.option(
     "--dep-prefix", is_flag=True, help="Objects are dep:key (envoy: the cluster is the dependency)."
@@ -197,10 +190,10 @@ def _heading(finished: Replay) -> list[str]:
 
 
 def _table(finished: Replay) -> Table:
-    table = Table(header_style="bold")
-    table.add_column("policy")
-    for name in ("hit %", "mean ms", "p99 ms", "gap closed", "origin", "peer", "prefetched", "used", "late"):
-        table.add_column(name, justify="right")
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))  # fits 80 columns
+    table.add_column("policy", no_wrap=True)
+    for name in ("hit %", "mean ms", "p99 ms", "gap", "origin", "peer", "prefetch", "used", "late"):
+        table.add_column(name, justify="right", no_wrap=True)
     gaps = finished.gap_closed()
     for policy, result in finished.results.items():
         gap = gaps.get(policy)
@@ -221,15 +214,19 @@ def _table(finished: Replay) -> Table:
 
 
 def _conclusion(finished: Replay) -> list[str]:
-    """zoned against the LRU that it would replace, in words."""
+    """What the gap is, and zoned against the LRU that it would replace, in words."""
+    lines = (
+        ["gap: share closed of the way from lru to oracle in mean latency"] if finished.gap_closed() else []
+    )
     zoned, lru = finished.results.get("zoned"), finished.results.get("lru")
     if zoned is None or lru is None or not lru.mean_latency_ms or not lru.origin_fetches:
-        return []
+        return lines
     return [
+        *lines,
         "zoned against a plain LRU of the same size:"
         f" mean latency {_change(zoned.mean_latency_ms, lru.mean_latency_ms)},"
         f" origin fetches {_change(zoned.origin_fetches, lru.origin_fetches)},"
-        f" transfers {_change(zoned.transfers, lru.transfers)}"
+        f" transfers {_change(zoned.transfers, lru.transfers)}",
     ]
 
 
