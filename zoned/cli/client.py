@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 DEFAULT_SOCKET = Path("/run/zoned/zoned.sock")
 DEFAULT_TCP = ("127.0.0.1", 7980)
+GRACE_S = 5.0
 MAX_ANSWER_BYTES = 256 << 20
 
 FAILED, UNHEALTHY, UNREACHABLE, TIMED_OUT, BAD_CONFIG = 1, 3, 4, 5, 78
@@ -142,6 +143,14 @@ class Agent:
             response.status, {name.lower(): value for name, value in response.getheaders()}, content
         )
 
+    def elsewhere(self, target: Target) -> Agent:
+        """The same way of asking, another agent. The token is ours and stays here."""
+        return Agent(target, self._timeout_s)
+
+    def patient(self) -> Agent:
+        """The same agent, asked so that it can say itself that the time is up."""
+        return Agent(self.target, self._timeout_s + GRACE_S, self._token)
+
     def _connection(self) -> http.client.HTTPConnection:
         if self.target.path is not None:
             return _UnixConnection(self.target.path, self._timeout_s)
@@ -149,7 +158,7 @@ class Agent:
 
     def _checked(self, answer: Answer) -> Answer:
         if answer.status >= 400:
-            raise AgentError(f"the agent refused: {_reason(answer)}")
+            raise AgentError(f"the agent refused: {reason_of(answer)}")
         return answer
 
 
@@ -158,12 +167,12 @@ def _with(path: str, query: Mapping[str, object]) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def _reason(answer: Answer) -> str:
+def reason_of(answer: Answer) -> str:
     """What the agent gave as reason: ``{"error": …}``, or text, or just the status."""
     try:
         said = json.loads(answer.body)
     except ValueError:
         said = answer.body.decode("utf-8", "replace").strip().partition("\n")[0]
     if isinstance(said, dict):
-        said = said.get("error", said)
+        said = ": ".join(str(said[name]) for name in ("error", "detail") if said.get(name)) or said
     return f"{said} ({answer.status})" if said else f"status {answer.status}"

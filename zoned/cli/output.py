@@ -8,6 +8,7 @@ pasted into tickets.
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import os
 import sys
@@ -47,7 +48,9 @@ def fail(error: AgentError, output: str | None) -> None:
 
 
 def asks_agent(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb ``--addr``, ``--timeout`` and ``-o``; it is called with ``agent`` and ``output``."""
+    """Give a verb ``--addr``, ``--timeout`` and ``-o``; it is called with ``agent`` and ``output``
+    (and ``timeout``, where it has a parameter of that name)."""
+    takes_timeout = "timeout" in inspect.signature(verb).parameters
 
     @output_option
     @click.option("--addr", metavar="HOST:PORT|unix:PATH", help="The agent to ask; default: the local one.")
@@ -67,6 +70,8 @@ def asks_agent(verb: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError(str(error)) from None
         try:
             token = token_file.read_text().strip() if token_file else ""
+            if takes_timeout:
+                more["timeout"] = timeout
             verb(Agent(target, timeout, token), output=output, **more)
         except OSError as error:
             fail(AgentError(f"{error.filename or 'file'}: {error.strerror}"), output)
