@@ -47,6 +47,9 @@ class ForecastSettings:
     few accesses of its own keeps its dependency's shape of day. > 0; larger trusts single instances less."""
     error_half_life_h: float = 48.0
     """Half-life of the rolling errors by which models are compared and quantiles are made, hours. 1..672."""
+    drift_half_life_h: float = 12.0
+    """Half-life of the error that a forecast reports of itself, hours. Shorter than the one above, or a
+    drift would be seen days late. 1..672."""
     leader_margin: float = 0.1
     """A model leads, and is used alone, when its rolling error is smaller than the median's by more than
     this share. 0 always takes the leader (twitchy), 1 always the median."""
@@ -62,8 +65,9 @@ class ForecastSettings:
     """Whole hours of history before a dependency is fitted: two days, or a season of 24 is guesswork."""
     max_fit_points: int = 672
     """Hours of history given to a fit. The models' cost grows about quadratically. min_fit_points..8760."""
-    fit_steps: int = 48
-    """Hours ahead a fit forecasts: the longest horizon plus the time until the next fit. 24..168."""
+    fit_steps: int = 60
+    """Hours ahead a fit forecasts: the longest horizon, the time until the next fit, and some hours in case
+    that is late. 24..168."""
     refit_interval_s: float = 86400.0
     """Season seconds after which a dependency is fitted again without being asked to. >= 3600."""
     refit_pause_s: float = 3600.0

@@ -1,0 +1,323 @@
+"""How often each instance is used: a discounted Gamma-Poisson rate with a shrunken profile of the day.
+
+Most instances are used a few times a day, too rarely for any time series model. Each keeps two decayed
+counts (half-lives of two hours and two days); with the exposure decayed alike they give the posterior mean
+of a Poisson rate whose Gamma prior is the average instance of its dependency. Which to trust, the fresh
+count or the long one, depends on the traffic: five mixtures of the two run as experts, weighted per
+dependency by the decayed Poisson log loss of the hours that passed (Hedge). On top, 24 decayed counts tell
+at what hours of day it is used, shrunk towards its dependency's day, and that towards flat, so that one
+night without traffic proves little. P(at least one) is the negative binomial's: the mixture of Poissons
+over what is not known of the rate.
+
+Time passing costs nothing and an access one addition (decay.py); the table is bounded (instances.py).
+Exposure is common to all: an instance that is not tracked was not used.
+
+Rejected: Croston and TSB (worse on the weighted quantile loss and on the Brier score of "any access"),
+rates per request instead of per hour (a plan needs time), a heap by rate (all rates change with time).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoned.core.errors import StateError
+from zoned.core.forecast.decay import DAY, HOUR_S, DayExposure, Decay
+from zoned.core.forecast.instances import Instances
+from zoned.core.forecast.settings import ForecastSettings
+from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey, key_hash
+from zoned.core.records import InstanceDemand, InstanceUse
+
+Floats: TypeAlias = NDArray[np.float64]
+
+MIXTURES = np.array((0.0, 0.1, 0.3, 0.6, 1.0))  # shares of the fast rate
+_PRIOR_SHAPE = 0.3  # of the Gamma prior: worth that many accesses
+_DEPENDENCY_STRENGTH = 48.0  # pseudo-accesses with which a dependency's day starts out flat
+_KEEP_LOSS = 0.5 ** (1 / 72)  # per hour
+_ETA = 0.3
+_RECENT_HOURS = 4  # the hours of day that the fast rate is taken to speak of
+_MOST_TURN = 4.0  # most by which the profile may move the fast rate, either way
+_MOST_QUEUED = 65536  # uses waiting to be added, at most
+_SHORTEST_H = 1e-3  # exposure below that is taken for it
+
+
+class Rates:
+    """Rates of the instances in use, for one table of them."""
+
+    def __init__(self, settings: ForecastSettings) -> None:
+        self._strength = settings.profile_strength
+        self._fast = Decay(settings.recent_half_life_s)
+        self._slow = Decay(settings.rate_half_life_s)
+        self._bins = DayExposure(settings.profile_half_life_s)
+        self.table = Instances(settings.max_instances, len(MIXTURES))
+        self._loss = np.zeros((4, len(MIXTURES)))  # per row, relative to the best
+        self._hour = -1  # the hour that runs
+        self._queue: list[tuple[float, tuple[InstanceUse, ...]]] = []
+        self._queued = 0
+        self.now_s = 0.0
+
+    # ---- learning -----------------------------------------------------------------------------
+
+    def note(self, uses: tuple[InstanceUse, ...], at_s: float, rows: dict[Dependency, int]) -> None:
+        """Take in one window's uses, at the middle of the window; added up later, when it is due."""
+        if not uses:
+            return
+        self._queue.append((at_s, uses))
+        self._queued += len(uses)
+        if self._queued > _MOST_QUEUED:
+            self.advance(at_s, rows)
+
+    def advance(self, now_s: float, rows: dict[Dependency, int]) -> None:
+        """Add what was noted and let time pass up to ``now_s``; instances of unknown rows are let go."""
+        if self._hour < 0:
+            self._begin(min(self._queue[0][0], now_s) if self._queue else now_s)
+        queue, self._queue, self._queued = self._queue, [], 0
+        for at_s, uses in queue:
+            self._pass_to(at_s)
+            self._add(uses, max(at_s, self.now_s), rows)
+        self._pass_to(now_s)
+
+    def _begin(self, at_s: float) -> None:
+        self.now_s = at_s
+        self._hour = int(at_s // HOUR_S)
+        for decay in (self._fast, self._slow, self._bins):
+            decay.begin(at_s)
+
+    def _pass_to(self, at_s: float) -> None:
+        """Let time pass. At the top of an hour the experts are judged, and promise the next."""
+        if at_s <= self.now_s:
+            return
+        hour = int(at_s // HOUR_S)
+        if hour > self._hour:
+            self._judge()
+        self._bins.observe(self.now_s, at_s)
+        self.now_s = at_s
+        table = self.table
+        for counts, decay in ((table.fast, self._fast), (table.slow, self._slow), (table.day, self._bins)):
+            factor = decay.rebase(at_s)
+            if factor != 1.0:
+                counts *= factor
+        if hour > self._hour:
+            self._hour = hour
+            if len(table):
+                table.came[:] = 0.0
+                table.said[:] = self._experts(at_s, (hour + 1) * HOUR_S)[0]
+
+    def _add(self, uses: tuple[InstanceUse, ...], at_s: float, rows: dict[Dependency, int]) -> None:
+        table = self.table
+        places: list[int] = []
+        amounts: list[int] = []
+        for key, hashed, accesses, size in uses:
+            slot = table.slots.get(key)
+            if slot is None:
+                row = rows.get(key.dependency)
+                if row is None:
+                    continue
+                if table.full:  # pruning moves slots: first add up what was gathered
+                    self._add_up(places, amounts, at_s)
+                    places, amounts = [], []
+                    table.prune(self._use(at_s))
+                slot = table.track(key, hashed, row, size)
+                self._row_exists(row)
+            elif size:
+                table.sizes[slot] = size
+            places.append(slot)
+            amounts.append(accesses)
+        self._add_up(places, amounts, at_s)
+
+    def _add_up(self, places: list[int], amounts: list[int], at_s: float) -> None:
+        if not places:
+            return
+        table = self.table
+        slots = np.array(places, dtype=np.int64)
+        amount = np.array(amounts, dtype=np.float64)
+        np.add.at(table.came, slots, amount)
+        np.add.at(table.fast, slots, amount * self._fast.weight(at_s))
+        np.add.at(table.slow, slots, amount * self._slow.weight(at_s))
+        np.add.at(table.day[:, int(at_s // HOUR_S) % DAY], slots, amount * self._bins.weight(at_s))
+
+    def _row_exists(self, row: int) -> None:
+        if row >= len(self._loss):
+            more = max(row + 1, 2 * len(self._loss)) - len(self._loss)
+            self._loss = np.concatenate([self._loss, np.zeros((more, len(MIXTURES)))])
+
+    def _use(self, now_s: float) -> Floats:
+        """Both decayed counts of each slot together."""
+        table = self.table
+        use: Floats = table.fast / self._fast.weight(now_s) + table.slow / self._slow.weight(now_s)
+        return use
+
+    def forget(self, row: int) -> None:
+        """The row is given to another dependency: its instances go."""
+        if row < len(self._loss):
+            self._loss[row] = 0.0
+        self.table.drop_row(row)
+
+    def _judge(self) -> None:
+        """An hour is over: add each mixture's Poisson log loss over its instances, per dependency."""
+        table = self.table
+        promised = table.said[:, 0] > 0
+        if not promised.any():
+            return
+        said, came, rows = table.said[promised], table.came[promised], table.rows[promised]
+        loss = said - came[:, None] * np.log(said)
+        length = len(self._loss)
+        added = np.stack([np.bincount(rows, loss[:, i], length) for i in range(len(MIXTURES))], axis=1)
+        self._loss = _KEEP_LOSS * self._loss + added
+        self._loss -= self._loss.min(axis=1, keepdims=True)
+
+    # ---- predicting ---------------------------------------------------------------------------
+
+    def _posterior(self, counts: Floats, exposure_h: float) -> tuple[Floats, Floats]:
+        """Posterior mean rate per hour and Gamma shape of each slot, given decayed counts. The prior's mean
+        is that of the dependency's tracked instances."""
+        rows = self.table.rows
+        exposure_h = max(exposure_h, _SHORTEST_H)
+        average = np.bincount(rows, weights=counts) / np.maximum(np.bincount(rows), 1) / exposure_h
+        prior_h = _PRIOR_SHAPE / np.maximum(average, 1e-9)
+        shape = counts + _PRIOR_SHAPE
+        return shape / (exposure_h + prior_h[rows]), shape
+
+    def _profile(self, hours: list[int]) -> Floats:
+        """(slots, hours): how many times its average rate an instance is used at these hours of day."""
+        rows, day, unit = self.table.rows, self.table.day, self._bins.unit()
+        exposure = self._bins.hours()
+        share = exposure[hours] / max(float(exposure.sum()), 1e-9)
+        own_at = day[:, hours] / unit
+        own = day.sum(axis=1) / unit
+        all_at = np.stack([np.bincount(rows, own_at[:, i]) for i in range(len(hours))], axis=1)
+        flat = _DEPENDENCY_STRENGTH / DAY
+        shared = (all_at + flat) / (np.bincount(rows, own)[:, None] * share + flat)
+        strength = self._strength / DAY
+        profile: Floats = (own_at + strength * shared[rows]) / (own[:, None] * share + strength)
+        return profile
+
+    def _experts(self, now_s: float, until_s: float) -> tuple[Floats, Floats]:
+        """Accesses expected until then, (slots, mixtures), and the shapes of their Gamma posteriors."""
+        fast = self.table.fast / self._fast.weight(now_s)
+        slow = self.table.slow / self._slow.weight(now_s)
+        fast_rate, fast_shape = self._posterior(fast, self._fast.exposure_h(now_s))
+        slow_rate, slow_shape = self._posterior(slow, self._slow.exposure_h(now_s))
+        ahead = hours_of_day(now_s, until_s)
+        hour = int(now_s // HOUR_S)
+        back = [(hour - i) % DAY for i in range(_RECENT_HOURS)]
+        profile = self._profile([of_day for of_day, _ in ahead] + back)
+        lengths = np.array([length for _, length in ahead])
+        times = profile[:, : len(ahead)] @ lengths
+        recent = np.maximum(profile[:, len(ahead) :].mean(axis=1), 1e-6)
+        hours = max(float(lengths.sum()), 1e-9)
+        turn = np.clip(times / hours / recent, 1.0 / _MOST_TURN, _MOST_TURN)
+        steady = slow_rate * times
+        expected = steady[:, None] + MIXTURES * (fast_rate * hours * turn - steady)[:, None]
+        return np.maximum(expected, 1e-9), np.maximum(fast_shape, slow_shape)
+
+    def expected(self, now_s: float, horizon_s: float) -> tuple[Floats, Floats]:
+        """Per slot: accesses expected over the horizon, and the shape of what is known of the rate."""
+        if not len(self.table):
+            return np.zeros(0), np.zeros(0)
+        experts, shape = self._experts(now_s, now_s + horizon_s)
+        weight = np.exp(-np.minimum(_ETA * self._loss, 700.0))
+        weight /= weight.sum(axis=1, keepdims=True)
+        mixed: Floats = (experts * weight[self.table.rows]).sum(axis=1)
+        return mixed, shape
+
+    def demands(self, now_s: float, horizon_s: float, most: int) -> tuple[InstanceDemand, ...]:
+        """The instances with the highest expected demand over the horizon, highest first, then by key."""
+        expected, shape = self.expected(now_s, horizon_s)
+        if most <= 0 or not len(expected):
+            return ()
+        if len(expected) > most:
+            bar = np.partition(expected, len(expected) - most)[len(expected) - most]
+            chosen = np.flatnonzero(expected >= bar)
+        else:
+            chosen = np.arange(len(expected))
+        any_use = -np.expm1(-shape[chosen] * np.log1p(expected[chosen] / shape[chosen]))
+        table = self.table
+        keys, hashes, sizes = table.keys, table.hashes, table.sizes
+        found = [
+            InstanceDemand(keys[slot], hashes[slot], mean, probability, sizes[slot])
+            for slot, mean, probability in zip(
+                chosen.tolist(), expected[chosen].tolist(), any_use.tolist(), strict=True
+            )
+        ]
+        found.sort(key=_by_demand)
+        return tuple(found[:most])
+
+    # ---- state --------------------------------------------------------------------------------
+
+    def export_state(self, names: list[Dependency]) -> dict[str, Any]:
+        """Decayed counts of every instance as of ``saved_s``, and the exposure behind them."""
+        table, now_s = self.table, self.now_s
+        keys = zip(table.keys, table.sizes, strict=True)
+        known = min(len(names), len(self._loss))
+        return {
+            "saved_s": now_s,
+            "keys": [[key.dependency, key.key, size] for key, size in keys],
+            "exposure_h": [self._fast.exposure_h(now_s), self._slow.exposure_h(now_s)],
+            "day_exposure_h": self._bins.hours().tolist(),
+            "fast": (table.fast / self._fast.weight(now_s)).astype("<f4").tobytes(),
+            "slow": (table.slow / self._slow.weight(now_s)).astype("<f4").tobytes(),
+            "day": (table.day / self._bins.unit()).astype("<f4").tobytes(),
+            "losses": {names[row]: self._loss[row].tolist() for row in range(known)},
+        }
+
+    def restore_state(self, state: dict[Any, Any], now_s: float, rows: dict[Dependency, int]) -> None:
+        """Take over saved counts into an empty table; time between is decay, not observation."""
+        try:
+            keys = [(InstanceKey(str(name), bytes(key)), int(size)) for name, key, size in state["keys"]]
+            shape = (len(keys),)
+            fast, slow = (_column(state[name], shape) for name in ("fast", "slow"))
+            day = _column(state["day"], (len(keys), DAY))
+            exposure_h = _column(state["exposure_h"], (2,))
+            day_exposure_h = _column(state["day_exposure_h"], (DAY,))
+            losses = {str(name): _column(loss, (len(MIXTURES),)) for name, loss in state["losses"].items()}
+            passed_s = now_s - float(state["saved_s"])
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as problem:
+            raise StateError(f"forecast: rates are malformed: {problem!r}") from problem
+        if not passed_s >= 0 or any(len(key.key) > MAX_KEY_BYTES or size < 0 for key, size in keys):
+            raise StateError("forecast: rates are impossible")
+        self._begin(now_s)
+        self._fast.before_h = float(exposure_h[0]) * self._fast.left(passed_s)
+        self._slow.before_h = float(exposure_h[1]) * self._slow.left(passed_s)
+        self._bins.restore(day_exposure_h * self._bins.left(passed_s))
+        for i, (key, size) in enumerate(keys):
+            row = rows.get(key.dependency)
+            if row is None or self.table.full or key in self.table.slots:
+                continue
+            slot = self.table.track(key, key_hash(key), row, size)
+            self._row_exists(row)
+            self.table.fast[slot] = fast[i] * self._fast.left(passed_s)
+            self.table.slow[slot] = slow[i] * self._slow.left(passed_s)
+            self.table.day[slot] = day[i] * self._bins.left(passed_s)
+        for name, loss in losses.items():
+            if name in rows and rows[name] < len(self._loss):
+                self._loss[rows[name]] = loss
+
+
+def _column(saved: Any, shape: tuple[int, ...]) -> Floats:
+    """Saved numbers as an array of that shape; ValueError when they are not, or impossible as counts."""
+    raw = np.frombuffer(saved, dtype="<f4") if isinstance(saved, bytes) else np.array(saved, dtype=np.float64)
+    column: Floats = raw.astype(np.float64).reshape(shape)
+    if not np.isfinite(column).all() or (column < 0).any():
+        raise ValueError("not finite, or negative")
+    return column
+
+
+def _by_demand(demand: InstanceDemand) -> tuple[float, InstanceKey]:
+    return -demand.expected, demand.key
+
+
+def hours_of_day(start_s: float, end_s: float) -> list[tuple[int, float]]:
+    """(hour of day, hours spent in it) of that span of season time; spans of more than a day are averaged."""
+    if end_s - start_s >= DAY * HOUR_S:
+        return [(hour, (end_s - start_s) / HOUR_S / DAY) for hour in range(DAY)]
+    spans = []
+    at_s = start_s
+    while at_s < end_s - 1e-6:
+        hour = int(at_s // HOUR_S)
+        until_s = min((hour + 1) * HOUR_S, end_s)
+        spans.append((hour % DAY, (until_s - at_s) / HOUR_S))
+        at_s = until_s
+    return spans or [(int(start_s // HOUR_S) % DAY, 0.0)]
