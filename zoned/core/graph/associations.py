@@ -135,9 +135,9 @@ class Associations:
                     if not 0.0 <= one.lag_s < float("inf"):
                         raise ValueError(f"lag of {one.lag_s} s")
                     entry.successors[key_hash(one.key)] = one
+                table[key_hash(entry.key)] = entry
             except (ValueError, TypeError, LookupError, OverflowError) as error:
                 raise StateError(f"graph: not an association: {error}") from error
-            table[key_hash(entry.key)] = entry
         self._table = table
 
     def _insert(self, hashed: KeyHash, entry: Antecedent) -> None:

@@ -14,6 +14,9 @@ import math
 from zoned.core.errors import StateError
 
 
+_LIMIT = 1e15  # no sum of ours comes near; beyond it squares of restored numbers would overflow
+
+
 class Discounted:
     """Mean, spread and lower bound of a series, newest values first in weight."""
 
@@ -67,11 +70,12 @@ class Discounted:
             weight, weight_squares, total, squares = numbers
         except (TypeError, ValueError, OverflowError) as error:
             raise StateError(f"learning: not a discounted sum: {error}") from error
-        sane = all(map(math.isfinite, (values, *numbers))) and squares >= 0.0
-        # With one value both weights are 1; a second one can only part them (or the spread divides by 0).
-        if not sane or values < 0 or (values > 0) != (weight > 0) or weight**2 < weight_squares:
+        sane = all([abs(number) < _LIMIT for number in (values, *numbers)])  # false for NaN, too
+        # With one value both weights are 1; a second one parts them (else the spread would divide by 0).
+        least = weight_squares * (1.0 + 1e-9) if values >= 2 else weight_squares
+        if not sane or values < 0 or (values > 0) != (weight > 0) or squares < 0 or weight * weight < least:
             raise StateError(f"learning: not a discounted sum: {obj!r}")
-        if values >= 2 and not weight**2 > weight_squares * (1 + 1e-9):
+        if weight > 0 and weight_squares <= 0:
             raise StateError(f"learning: not a discounted sum: {obj!r}")
         made = cls(decay)
         made.values = int(values)

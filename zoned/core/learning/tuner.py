@@ -78,10 +78,10 @@ class Tuner:
         """A prefetch came in, from ``source`` (None: not said, and then not among the fetches by source)."""
         self._ledger.fetched(reason, dependency, size, source)
 
-    def prefetch_used(self, dependency: Dependency, reason: Reason) -> None:
-        """A prefetched copy was asked for, for the first time."""
+    def prefetch_used(self, dependency: Dependency, reason: Reason, count: int = 1) -> None:
+        """So many prefetched copies were asked for, for the first time."""
         if reason is not Reason.DEMAND:
-            self._ledger.line(dependency).prefetch_used += 1
+            self._ledger.line(dependency).prefetch_used += count
 
     def lifetime(self, dependency: Dependency, ttl_s: float | None) -> None:
         """How long copies of it may be served (None: for ever). The shadows follow the last word."""
@@ -187,9 +187,9 @@ def _threshold_row(row: object) -> tuple[Dependency, Reason, float, bool]:
     name, reason, multiplier, stopped = row
     if not isinstance(name, str) or not isinstance(multiplier, (int, float)) or not isinstance(stopped, bool):
         raise StateError(f"learning: not a threshold: {row!r}")
-    if not math.isfinite(multiplier):
-        raise StateError(f"learning: multiplier {multiplier}")
     try:
+        if not math.isfinite(multiplier):
+            raise ValueError(f"multiplier {multiplier}")
         return name, Reason(reason), float(multiplier), stopped
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise StateError(f"learning: {error}") from error
