@@ -63,7 +63,7 @@ def main(copies: int) -> None:
             admit_us = min(admit_us, (perf_counter() - start) / len(part) * 1e6)
         start = perf_counter()
         cache.sweep(now)
-        cache.expiring(now, 60.0)
+        cache.expiring(now)
         turn_ms = (perf_counter() - start) * 1e3
         print(
             f"{name}: {full:.0f} B a copy, {churned:.0f} after a turnover; lookup hit {hit_us:.2f} us, "

@@ -5,19 +5,18 @@ says. A look-up is on the path of every read, so it touches one dictionary, a fe
 order, and leaves everything else to the turn: expired copies are found by scanning a column (``sweep``),
 digest changes are netted until somebody takes them.
 
-The parts: ``holdings`` (index, eviction order, digest, outcomes), ``freshness`` (arithmetic), ``directory``
-(the other members' claims), ``heat`` (what to remember over a restart). For a store that evicts by itself
-this index is what we *believe*: its losses come back as ``drop``.
+The parts: ``holdings`` (index, eviction order, digest, outcomes), ``freshness`` (what time does),
+``directory`` (the other members' claims), ``heat`` (what to remember over a restart). For a store that
+evicts by itself this index is what we *believe*: its losses come back as ``drop``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 
 from zoned.core.cache.directory import Directory
-from zoned.core.cache.freshness import NO_POLICY, kept_s, lifetime_s
-from zoned.core.cache.heat import Heat, heat_of, heat_rows
+from zoned.core.cache.freshness import NO_POLICY, Ageing, kept_s, lifetime_s
+from zoned.core.cache.heat import Heat, Warmth, heat_of, heat_rows
 from zoned.core.cache.holdings import Copy, Holdings
 from zoned.core.cache.index import MAX_HEAT, REASON_SHIFT, REASONS, USED
 from zoned.core.cache.settings import AUTO, CacheSettings
@@ -40,23 +39,27 @@ class CacheController:
         self._index = self._held.index
         self._slots = self._held.index.slots
         self._touch = self._held.policy.hit
-        self.directory = Directory(settings.max_directory_fingerprints)
-        # By dependency number, past a copy's expiry: served while revalidated, kept for one use or another.
-        self._stale_s, self._kept_s = [0.0], [0.0]
-        self._expired: dict[KeyHash, Evicted] = {}  # dropped by look-ups; the store does not know yet
-        self._heat: tuple[Heat, ...] = ()
-        self._now_s = 0.0  # the latest time we were told
-        self._halve_s = inf  # when counts of uses are halved next
+        self._ageing = Ageing(settings, policies, self._held)
         self.counters = self._held.counters
+        self.eviction = self._held.eviction
+        self.directory = Directory(settings.max_directory_fingerprints, self.counters)
+        self._warmth = Warmth(())
         # Parts of the interface that a part fulfils alone.
         self.entries = self._held.entries
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
         self.take_uses = self._held.take_uses
+        self.sweep = self._ageing.sweep
+        self.expiring = self._ageing.expiring
+        self.stale_for_error = self._ageing.stale_for_error
         self.heard = self.directory.heard
         self.gone = self.directory.gone
         self.holders = self.directory.holders
         self.false_positive = self.directory.false_positive
+        self.directory_sizes = self.directory.sizes
+
+    def __len__(self) -> int:
+        return len(self._slots)
 
     # ---- reads ----------------------------------------------------------------------------------
 
@@ -68,10 +71,10 @@ class CacheController:
         index = self._index
         if index.keys[slot] != key[1] or index.names[index.dependencies[slot]] != key[0]:
             return _MISS
-        now_s = self._now_s = now[0]
+        now_s = self._ageing.now_s = now[0]
         found = _HIT
         if now_s >= index.expires_s[slot]:
-            found = self._past_expiry(slot, now_s)
+            found = self._ageing.past_expiry(slot, now_s)
             if found is _MISS:
                 return _MISS
         self._touch(key_hash)
@@ -81,18 +84,6 @@ class CacheController:
         if not index.flags[slot] & USED:
             self._held.used(slot, now_s)
         return found
-
-    def _past_expiry(self, slot: int, now_s: float) -> Lookup:
-        """What an expired copy is still good for; nothing: it is dropped."""
-        index = self._index
-        over_s, number = now_s - index.expires_s[slot], index.dependencies[slot]
-        if over_s < self._stale_s[number]:
-            return _STALE
-        if over_s >= self._kept_s[number]:
-            self.counters["expired"] += 1
-            gone = self._held.forget(slot, now_s)
-            self._expired[gone.key_hash] = gone
-        return _MISS
 
     def peer_lookup(self, key: InstanceKey, key_hash: KeyHash, now: Instant, touch: bool) -> Entry | None:
         """Another agent asks: our copy, if fresh. ``touch``: it asks because somebody there wants it now.
@@ -111,15 +102,6 @@ class CacheController:
                 self._held.used(slot, now[0])
         return self._held.entry(slot)
 
-    def stale_for_error(self, key: InstanceKey, now: Instant) -> Entry | None:
-        """The copy to serve when its source failed: fresh, or within ``stale_if_error_s``."""
-        slot = self._index.find(key, key_hash(key))
-        if slot is None:
-            return None
-        policy = self._policies.get(key.dependency, NO_POLICY)
-        over_s = now.mono_s - self._index.expires_s[slot]
-        return self._held.entry(slot) if over_s < max(0.0, policy.stale_if_error_s) else None
-
     def entry(self, key: InstanceKey, hashed: KeyHash | None = None) -> Entry | None:
         """What is known of the copy, fresh or not. ``hashed`` spares computing it."""
         slot = self._index.find(key, key_hash(key) if hashed is None else hashed)
@@ -128,7 +110,7 @@ class CacheController:
     def holds(self, key: InstanceKey) -> bool:
         """Whether there is a copy that was not expired when we were last told the time."""
         slot = self._index.find(key, key_hash(key))
-        return slot is not None and self._now_s < self._index.expires_s[slot]
+        return slot is not None and self._ageing.now_s < self._index.expires_s[slot]
 
     # ---- changes --------------------------------------------------------------------------------
 
@@ -149,20 +131,18 @@ class CacheController:
         does not expire). Refused are what is too large and what would be expired at once; an older copy of
         it goes then too. ``evicted`` also names copies that look-ups found expired since the last change.
         """
-        now_s = self._tell(now)
+        now_s = self._ageing.tell(now)
         policy = self._policies.get(key.dependency, NO_POLICY)
         fresh_s = lifetime_s(policy, self._settings.default_ttl_s, ttl_s, from_peer)
-        number = self._number(key.dependency, policy)
-        self._expired.pop(key_hash, None)
-        evicted = self._take_expired()
+        number = self._ageing.number(key.dependency, policy)
+        evicted = self._ageing.take_expired(key_hash)
         if size > policy.max_object_bytes or fresh_s + kept_s(policy) <= 0 or number is None:
-            self.counters["refused"] += 1
-            slot = self._index.find(key, key_hash)
-            if slot is not None:
-                evicted.append(self._held.forget(slot, now_s))
+            evicted += self._held.refuse(key, key_hash, now_s)
             return Admission(stored=False, evicted=tuple(evicted))
         copy = Copy(key, key_hash, number, size, version, now_s + fresh_s, reason)
         stored, pushed_out = self._held.store(copy, now_s)
+        if stored:
+            self._warmth.warmed(key_hash)
         return Admission(stored=stored, evicted=(*evicted, *pushed_out))
 
     def drop(self, key: InstanceKey, key_hash: KeyHash) -> bool:
@@ -170,15 +150,12 @@ class CacheController:
         slot = self._index.find(key, key_hash)
         if slot is None:
             return False
-        self.counters["dropped"] += 1
-        self._held.forget(slot, self._now_s)
+        self._held.drop(slot, self._ageing.now_s)
         return True
 
     def drop_dependency(self, dependency: Dependency) -> tuple[Evicted, ...]:
         """No copy of the dependency may be served any more."""
-        gone = tuple([self._held.forget(slot, self._now_s) for slot in self._index.slots_of(dependency)])
-        self.counters["dropped"] += len(gone)
-        return gone
+        return tuple([self._held.drop(slot, self._ageing.now_s) for slot in self._index.slots_of(dependency)])
 
     def advise(self, eviction: str) -> None:
         """The learner's choice of eviction policy; followed only where the setting is ``auto``."""
@@ -186,35 +163,9 @@ class CacheController:
         if self._settings.eviction == AUTO and eviction != self._held.eviction:
             self._held.switch(eviction)
             self._touch = self._held.policy.hit
+            self.eviction = eviction
 
     # ---- the turn -------------------------------------------------------------------------------
-
-    def sweep(self, now: Instant) -> tuple[Evicted, ...]:
-        """Drop what has expired for good (bounded per call), and what look-ups found so: tell the store.
-
-        Copies that are only kept in case of errors or revalidation leave the digest: they are not for peers.
-        """
-        now_s = self._tell(now)
-        gone, silent = self._index.over(now_s, self._kept_s)
-        evicted = self._take_expired()
-        evicted += [self._held.forget(slot, now_s) for slot in gone[: self._settings.max_sweep]]
-        self.counters["expired"] += len(gone[: self._settings.max_sweep])
-        for slot in silent:
-            self._held.silence(slot)
-        return tuple(evicted)
-
-    def expiring(self, now: Instant, within_s: float) -> tuple[Entry, ...]:
-        """Copies worth a refresh that expire within so many seconds, most used first, bounded."""
-        now_s = self._tell(now)
-        flags, heat, least = self._index.flags, self._index.heat, self._settings.refresh_min_uses
-        due = [
-            (-heat[slot], slot)
-            for slot in self._index.expiring(now_s, now_s + within_s)
-            if flags[slot] & USED and heat[slot] >= least
-        ]
-        due.sort()
-        self.counters["refreshes_left"] += max(0, len(due) - self._settings.max_refreshes)
-        return tuple([self._held.entry(slot) for _, slot in due[: self._settings.max_refreshes]])
 
     def take_digest_changes(self) -> tuple[tuple[Fingerprint, ...], tuple[Fingerprint, ...]]:
         """(gained, lost) fingerprints since last time, net. Also gives the directory its turn to tidy."""
@@ -223,13 +174,20 @@ class CacheController:
 
     def outcomes(self) -> tuple[PrefetchOutcome, ...]:
         """How prefetches fared, as of the last time we were told."""
-        return self._held.outcomes.all(self._now_s)
+        return self._held.outcomes.all(self._ageing.now_s)
 
     # ---- status and state -----------------------------------------------------------------------
 
-    def usage(self) -> tuple[int, int, str]:
-        """(objects, bytes, eviction policy) now."""
-        return len(self._held.policy), self._held.policy.used_bytes, self._held.eviction
+    @property
+    def used_bytes(self) -> int:
+        """Sum of the sizes held."""
+        return self._held.policy.used_bytes
+
+    @property
+    def warm_ratio(self) -> float:
+        """Of the uses of what was hot at the last stop, the share whose copies were had again since; 1.0
+        where nothing was saved."""
+        return self._warmth.ratio
 
     def export_state(self) -> dict[str, object]:
         """What survives a restart: the hottest names, the outcomes, the eviction policy."""
@@ -237,7 +195,7 @@ class CacheController:
             "version": _STATE_VERSION,
             "eviction": self._held.eviction,
             "keys": heat_rows(self._index, self._held.policy, self._settings.max_saved_keys),
-            "outcomes": self._held.outcomes.export(self._now_s),
+            "outcomes": self._held.outcomes.export(self._ageing.now_s),
         }
 
     def restore_state(self, obj: Mapping[str, object], now: Instant) -> None:
@@ -248,35 +206,10 @@ class CacheController:
         if eviction not in EVICTIONS:
             raise StateError(f"cache: unknown eviction policy {str(eviction)[:40]!r}")
         heat = heat_of(obj.get("keys"), self._settings.max_saved_keys)
-        self._held.outcomes.restore(obj.get("outcomes"), self._tell(now))
-        self._heat = heat
+        self._held.outcomes.restore(obj.get("outcomes"), self._ageing.tell(now))
+        self._warmth = Warmth(heat)
         self.advise(str(eviction))
 
     def heat_list(self) -> tuple[Heat, ...]:
         """What was hot when the state restored was saved, hottest first: worth fetching after a restart."""
-        return self._heat
-
-    # ---- inside ---------------------------------------------------------------------------------
-
-    def _tell(self, now: Instant) -> float:
-        """Note the time; halve the counts of uses when that is due."""
-        now_s = self._now_s = now.mono_s
-        if now_s >= self._halve_s:
-            self._index.halve_heat()
-            self._halve_s = now_s + self._settings.heat_half_life_s
-        elif self._halve_s == inf:
-            self._halve_s = now_s + self._settings.heat_half_life_s
-        return now_s
-
-    def _number(self, dependency: Dependency, policy: DependencyPolicy) -> int | None:
-        """The dependency's number in the index; its stale windows are noted at first sight."""
-        number = self._index.number(dependency)
-        if number == len(self._stale_s):
-            self._stale_s.append(max(0.0, policy.stale_while_revalidate_s))
-            self._kept_s.append(kept_s(policy))
-        return number
-
-    def _take_expired(self) -> list[Evicted]:
-        taken = list(self._expired.values())
-        self._expired.clear()
-        return taken
+        return self._warmth.saved

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from zoned.core.names import Fingerprint
 
+_NOTHING: tuple[tuple[Fingerprint, ...], tuple[Fingerprint, ...]] = ((), ())
+
 
 class DigestChanges:
     """Fingerprints gained and lost since ``take``."""
@@ -38,7 +40,9 @@ class DigestChanges:
             self._dropped[fingerprint] = None
 
     def take(self) -> tuple[tuple[Fingerprint, ...], tuple[Fingerprint, ...]]:
-        """(gained, lost) since last time."""
+        """(gained, lost) since last time. Asked after every event, so quick when there is nothing."""
+        if not self._held and not self._dropped:
+            return _NOTHING
         changes = tuple(self._held), tuple(self._dropped)
         self._held.clear()
         self._dropped.clear()

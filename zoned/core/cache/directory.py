@@ -5,7 +5,7 @@ member: one look-up finds all holders, however many members there are. Up to eig
 of Python's shared small ints and costs nothing.
 
 A member that fails must not stop the agent while a million claims are cleaned up, so it only loses its bit
-in the mask of the living; ``tidy`` (once a turn) then wipes one of 256 partitions, and after a full round the
+in the mask of the living; ``tidy`` then wipes one of 256 partitions, and after a full round the
 bit can be given to another member. A digest that starts afresh (``reset``) does the same: new bit, old one
 retired. Rejected: a set of fingerprints per member beside the masks (twice the memory, to make the rare case
 fast), and asking every member's set on each miss (linear in members).
@@ -28,7 +28,7 @@ _MAX_RETIRED = 64  # more members gone (or reset) than that within a round of ti
 class Directory:
     """Claims of the other members, bounded over all of them."""
 
-    def __init__(self, max_claims: int) -> None:
+    def __init__(self, max_claims: int, counters: dict[str, int]) -> None:
         self._max_claims = max_claims
         self._masks: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]  # by fingerprint % 256
         self._bit: dict[NodeName, int] = {}  # of those we have claims from
@@ -43,12 +43,13 @@ class Directory:
         self._claims = 0  # in use and retired
         self._decoded: dict[int, tuple[NodeName, ...]] = {}
         self._false: dict[NodeName, int] = {}
-        self.counters: dict[str, int] = {"claims_dropped": 0, "false_positives": 0, "directory_resets": 0}
+        self._counters = counters  # of the whole stage
+        counters.update(claims_dropped=0, false_positives=0, directory_resets=0)
 
     def heard(self, news: HoldingsHeard) -> None:
         """A member's digest changed, or (reset) starts afresh."""
         if news.reset:
-            self.counters["directory_resets"] += 1
+            self._counters["directory_resets"] += 1
             self.gone(news.node)
         bit = self._bit.get(news.node)
         if bit is None:
@@ -81,12 +82,12 @@ class Directory:
 
     def false_positive(self, node: NodeName) -> None:
         """The member was asked, and had no copy. Its claim stays: its digest will say when it is gone."""
-        self.counters["false_positives"] += 1
+        self._counters["false_positives"] += 1
         if node in self._count:
             self._false[node] = self._false.get(node, 0) + 1
 
     def tidy(self) -> None:
-        """Wipe the bits of members that are gone from one partition: a 256th of the work, once a turn."""
+        """Wipe the bits of members that are gone from one partition: a 256th of the work each time."""
         if self._cursor == 0:
             self._wiping = self._retired
         if not self._wiping:
@@ -114,7 +115,7 @@ class Directory:
             if mask & flag:
                 continue
             if self._claims >= self._max_claims and not self._reclaim():
-                self.counters["claims_dropped"] += len(held) - place
+                self._counters["claims_dropped"] += len(held) - place
                 break
             part[fingerprint] = part.get(fingerprint, 0) | flag
             self._claims += 1

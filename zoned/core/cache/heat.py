@@ -25,6 +25,25 @@ class Heat(NamedTuple):
     size: int
 
 
+class Warmth:
+    """How much of what was hot at the last stop has been stored again: each instance by its uses, once."""
+
+    def __init__(self, saved: tuple[Heat, ...]) -> None:
+        self.saved = saved
+        self._cold = {heat.key_hash: heat.uses + 1 for heat in saved}  # + 1: held, though not used lately
+        self._all = self._left = sum(self._cold.values())
+
+    def warmed(self, hashed: KeyHash) -> None:
+        """That instance was stored."""
+        if self._cold:
+            self._left -= self._cold.pop(hashed, 0)
+
+    @property
+    def ratio(self) -> float:
+        """0: as cold as an empty store; 1: everything was had again, or nothing was saved."""
+        return 1.0 - self._left / self._all if self._all else 1.0
+
+
 def hottest(index: Index, order: Iterator[KeyHash], limit: int) -> list[tuple[int, int]]:
     """At most ``limit`` (uses, slot), most used first; among equals the last to be evicted first."""
     slots, heat = index.slots, index.heat

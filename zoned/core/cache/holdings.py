@@ -40,12 +40,12 @@ class Holdings:
         self.index = Index()
         self.policy: Eviction[KeyHash] = self._make(self.eviction)
         self.digest = DigestChanges()
-        self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes)
-        self._uses: dict[tuple[Dependency, Reason], int] = {}
         self.counters: dict[str, int] = {
             "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
-            "collisions": 0, "switches": 0, "refreshes_left": 0,
+            "collisions": 0, "switches": 0,
         }  # fmt: skip
+        self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes, self.counters)
+        self._uses: dict[tuple[Dependency, Reason], int] = {}
 
     def store(self, copy: Copy, now_s: float) -> tuple[bool, list[Evicted]]:
         """Take a copy in, in place of an older one if there is: (it stayed, who had to go)."""
@@ -114,6 +114,22 @@ class Holdings:
         gone = Evicted(index.instance(slot), hashed)
         index.release(slot)
         return gone
+
+    def expire(self, slot: int, now_s: float) -> Evicted:
+        """The copy's time is over."""
+        self.counters["expired"] += 1
+        return self.forget(slot, now_s)
+
+    def drop(self, slot: int, now_s: float) -> Evicted:
+        """The copy is invalid, or the store lost it."""
+        self.counters["dropped"] += 1
+        return self.forget(slot, now_s)
+
+    def refuse(self, key: InstanceKey, hashed: KeyHash, now_s: float) -> list[Evicted]:
+        """What was fetched is not kept; neither is the older copy that it was to replace."""
+        self.counters["refused"] += 1
+        slot = self.index.find(key, hashed)
+        return [] if slot is None else [self.forget(slot, now_s)]
 
     def silence(self, slot: int) -> None:
         """Our digest does not claim this copy any more."""

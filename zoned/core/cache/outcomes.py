@@ -15,13 +15,14 @@ _FETCHED, _USED, _WASTED, _AS_OF = 0, 1, 2, 3
 
 
 class Outcomes:
-    """Decayed counters. ``uncounted`` counts events of pairs beyond the limit."""
+    """Decayed counters. Events of pairs beyond the limit are counted as ``outcomes_uncounted``."""
 
-    def __init__(self, half_life_s: float, max_pairs: int) -> None:
+    def __init__(self, half_life_s: float, max_pairs: int, counters: dict[str, int]) -> None:
         self._half_life_s = half_life_s
         self._max_pairs = max_pairs
         self._pairs: dict[tuple[Dependency, Reason], list[float]] = {}
-        self.uncounted = 0
+        self._counters = counters  # of the whole stage
+        counters["outcomes_uncounted"] = 0
 
     def fetched(self, dependency: Dependency, reason: Reason, now_s: float) -> None:
         """A copy was stored that nobody had asked for."""
@@ -68,7 +69,7 @@ class Outcomes:
         counts = self._pairs.get((dependency, reason))
         if counts is None:
             if len(self._pairs) >= self._max_pairs:
-                self.uncounted += 1
+                self._counters["outcomes_uncounted"] += 1
                 return
             counts = self._pairs[dependency, reason] = [0.0, 0.0, 0.0, now_s]
         self._fade(counts, now_s)

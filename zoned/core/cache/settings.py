@@ -33,8 +33,13 @@ class CacheSettings:
     refresh_min_uses: int = 2
     """A copy is worth a refresh before it expires if it was used since it was stored, and this often in all
     (decayed). Range >= 1. Lower: more origin traffic for copies that nobody asks for again."""
+    refresh_within_s: float = 60.0
+    """A copy is due for refresh at most so long before it expires. Range >= 0."""
+    refresh_share: float = 0.1
+    """... and only in so much of the end of its life, so that five minutes do not become four. Range 0..1.
+    Larger: safer against slow origins, more fetches per hour."""
     max_refreshes: int = 1000
-    """At most so many copies are named as due for refresh per call, most used first; the rest is counted."""
+    """At most so many copies are named as due for refresh per turn, the most used first. 0: never refresh."""
     max_sweep: int = 4096
     """At most so many expired copies are dropped per sweep (once a turn): bounds the pause. Range >= 1."""
     heat_half_life_s: float = 21_600.0

@@ -25,7 +25,7 @@ class PrefetchSettings:
     max_in_flight: int = 32
     """Prefetches under way at one time. Range >= 1."""
     in_flight_timeout_s: float = 60.0
-    """A prefetch that nobody settled in that time is given up: a lost answer must not hold its place for ever."""
+    """A prefetch that nobody settled in that time is given up: its place must not be held for ever."""
     max_queue: int = 10_000
     """Wants that wait. When full, the least valuable is dropped and counted. Range >= 1."""
     max_associations: int = 256
@@ -41,8 +41,8 @@ class PrefetchSettings:
     """What an instance of unknown size is taken for, until instances have been seen. Range >= 1."""
     allowance_per_miss: float = 0.05
     """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives
-    its token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would have
-    been. Range 0..1."""
+    its token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would
+    have been. Range 0..1."""
     allowance_start: float = 20.0
     """Tokens at the start, so that the first associations can prove themselves. Range >= 0."""
     allowance_max: float = 2000.0
