@@ -24,7 +24,7 @@ MIB = float(1 << 20)
 class Prices:
     """Measured mean latencies of one moment, as what a local copy saves."""
 
-    __slots__ = ("_min_size", "_transfer", "between_s", "from_origin_s", "from_peer_s")
+    __slots__ = ("_min_size", "between_s", "from_origin_s", "from_peer_s", "transfer_s_per_mib")
 
     def __init__(self, price: Callable[[Source], float], settings: PlacementSettings) -> None:
         """Reads the prices once. A peer that is slower than the origin is no reason to count twice."""
@@ -34,19 +34,11 @@ class Prices:
         self.from_peer_s = max(0.0, peer_s - local_s)
         self.between_s = max(0.0, origin_s - peer_s)  # what a holder anywhere saves the other zones
         self._min_size = settings.min_size_bytes
-        self._transfer = settings.transfer_price_s_per_mib
-
-    def saved_s(self, held_elsewhere: bool) -> float:
-        """What a use costs more without a copy here."""
-        return self.from_peer_s if held_elsewhere else self.from_origin_s
-
-    def gain_s(self, chance: float, saved_s: float, size: int) -> float:
-        """Expected seconds saved by fetching, after the price of moving it."""
-        return chance * saved_s - self._transfer * self.mib(size)
+        self.transfer_s_per_mib = settings.transfer_price_s_per_mib
 
     def mib(self, size: int) -> float:
         """Size as it counts."""
-        return max(size, self._min_size) / MIB
+        return (size if size > self._min_size else self._min_size) / MIB
 
 
 def marginal_values(
@@ -61,7 +53,7 @@ def marginal_values(
     for entry in islice(contents.entries(), settings.marginal_sample):
         known = own.get(entry.key_hash)
         chance = known.probability if known is not None else floor
-        saved_s = prices.saved_s(bool(contents.holders(entry.key_hash)))
+        saved_s = prices.from_peer_s if contents.holders(entry.key_hash) else prices.from_origin_s
         values.append(chance * saved_s / prices.mib(entry.size))
     return values
 

@@ -85,8 +85,7 @@ def drain_wants(scene: Scene) -> Iterator[Want]:
                     continue
                 if any(holder in safe for holder in scene.contents.holders(hashed)):
                     continue
-                saved_s = scene.prices.from_origin_s
-                gain_s = scene.prices.gain_s(chance_of_use(hot.uses), saved_s, hot.size)
-                want = scene.want(hot.key, hashed, hot.size, Reason.DRAIN, gain_s, node)
+                chance, saved_s = chance_of_use(hot.uses), scene.prices.from_origin_s
+                want = scene.weigh(hot.key, hashed, hot.size, Reason.DRAIN, chance, saved_s, node)
                 if want is not None:
                     yield want

@@ -11,6 +11,7 @@ local ones), so it is the operator's word, never the default.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf, isnan
 
 from zoned.core.names import Dependency
 from zoned.core.placement.settings import PlacementSettings
@@ -96,5 +97,6 @@ def adjust_dependencies(errors: Mapping[Dependency, float], threshold: float) ->
     For these the model is refitted (``Forecaster.refit``); the next forecast makes the next plan, and the
     plan's wants and hand-overs are the migration. An error that is no number counts as over.
     """
-    over = [name for name, error in errors.items() if not error <= threshold]
-    return tuple(sorted(over, key=lambda name: (-errors[name] if errors[name] == errors[name] else 0.0, name)))
+    known = ((inf if isnan(error) else error, name) for name, error in errors.items())
+    over = [(error, name) for error, name in known if error > threshold]
+    return tuple(name for error, name in sorted(over, key=lambda pair: (-pair[0], pair[1])))

@@ -31,7 +31,7 @@ class PlacementSettings:
     """Size that smaller instances (and those of unknown size) are counted as: a transfer has a fixed cost."""
     full_below_free_ratio: float = 0.02
     """A store with less than this free is full: each want then competes with the copy it would push out."""
-    marginal_sample: int = 256
+    marginal_sample: int = 128
     """How many of the copies that go next are looked at for that."""
     displacement_margin: float = 1.1
     """A want must be worth this many times the copy it pushes out: both are estimates."""

@@ -54,25 +54,25 @@ class Scene:
         )
 
     def weigh(
-        self, key: InstanceKey, key_hash: KeyHash, size: int, reason: Reason, chance: float
-    ) -> Want | None:
-        """A want, if fetching gains enough when the next use comes with that probability."""
-        saved_s = self.prices.saved_s(bool(self.contents.holders(key_hash)))
-        return self.want(key, key_hash, size, reason, self.prices.gain_s(chance, saved_s, size))
-
-    def want(
         self,
         key: InstanceKey,
         key_hash: KeyHash,
         size: int,
         reason: Reason,
-        gain_s: float,
+        chance: float,
+        saved_s: float | None = None,
         source: NodeName = "",
     ) -> Want | None:
-        """A want of that gain, if the gain is worth the trouble."""
+        """A want, if fetching gains enough when the next use comes with that probability. ``saved_s``: what
+        a use then saves, if it is not the way to the nearest holder, or else the origin."""
+        prices = self.prices
+        if saved_s is None:
+            saved_s = prices.from_peer_s if self.contents.holders(key_hash) else prices.from_origin_s
+        mib = prices.mib(size)
+        gain_s = chance * saved_s - prices.transfer_s_per_mib * mib
         if gain_s < self.settings.min_saved_s:
             return None
-        return Want(key, key_hash, size, reason, gain_s / self.prices.mib(size), source)
+        return Want(key, key_hash, size, reason, gain_s / mib, source)
 
 
 def forecast_wants(scene: Scene) -> Iterator[Want]:
@@ -168,8 +168,8 @@ def _paying_homes(scene: Scene, dependency: Dependency) -> Iterator[Want]:
             continue
         hot = scene.demand.hot[hashed]
         if scene.candidate(hot.key, hashed, hot.size):
-            gain_s = scene.prices.gain_s(chance_of_use(uses), scene.prices.between_s, hot.size)
-            want = scene.want(hot.key, hashed, hot.size, Reason.HOME, gain_s)
+            chance, saved_s = chance_of_use(uses), scene.prices.between_s
+            want = scene.weigh(hot.key, hashed, hot.size, Reason.HOME, chance, saved_s)
             if want is not None:
                 yield want
 
