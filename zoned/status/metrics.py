@@ -1,0 +1,259 @@
+"""Prometheus metrics: a Snapshot read at scrape time, and the few things that only the daemon measures.
+
+Nothing is kept up to date for a scraper that may never come: the collector makes the families from one
+snapshot, and renders at most once a second. Every label is bounded: states, sources and zones by what they
+are, ``dependency`` to the first ``max_dependencies`` seen, most used first; the rest add up in ``_other`` and
+``zoned_dependencies_folded`` says how many they are. A name that has a label keeps it, or counters would run
+backwards. No key, URL or error text is ever a label (per-path labels took a director to 5 GiB, pelican 1311).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from zoned.core.records import MemberState, Source
+from zoned.core.snapshot import Snapshot
+
+OTHER = "_other"
+BACKEND = "memory"
+RENDERED_FOR_S = 1.0
+LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+Counters = Mapping[str, Mapping[str, float]]
+
+
+class Metrics:
+    """The registry of one agent. ``loop_lag`` and ``load`` are the daemon's to fill."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        checks: Callable[[Snapshot], Mapping[str, bool]],
+        daemon_counters: Callable[[], Counters],
+        version: str,
+        max_dependencies: int = 50,
+    ) -> None:
+        """``daemon_counters``: what the world around the node counted, by part; ``checks`` as in /readyz."""
+        self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
+        self.loop_lag = Histogram(
+            "zoned_event_loop_lag_seconds",
+            "How late the event loop ran what was due.",
+            buckets=LAG_BUCKETS,
+            registry=self.registry,
+        )
+        self.load = Gauge(
+            "zoned_load_ratio", "The host's load, 0 to 1.", ["resource"], registry=self.registry
+        )
+        self.registry.register(
+            _SnapshotCollector(snapshot, checks, daemon_counters, version, max_dependencies)
+        )
+        self._rendered: dict[str, tuple[float, bytes, str]] = {}
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition in the form that ``Accept`` asks for, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        now_s = time.monotonic()
+        held = self._rendered.get(content_type)
+        if held is not None and now_s - held[0] < RENDERED_FOR_S:
+            return held[1], held[2]
+        body = encode(self.registry)
+        if len(self._rendered) >= 8:  # content types come from Accept headers
+            self._rendered.clear()
+        self._rendered[content_type] = (now_s, body, content_type)
+        return body, content_type
+
+
+class _SnapshotCollector(Collector):
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        checks: Callable[[Snapshot], Mapping[str, bool]],
+        daemon_counters: Callable[[], Counters],
+        version: str,
+        max_dependencies: int,
+    ) -> None:
+        self._snapshot = snapshot
+        self._checks = checks
+        self._daemon_counters = daemon_counters
+        self._version = version
+        self._labels = _Labels(max_dependencies)
+
+    def collect(self) -> Iterable[Metric]:
+        """All families, from one snapshot."""
+        view = self._snapshot()
+        self._labels.admit(d.dependency for d in sorted(view.dependencies, key=lambda d: -d.accesses))
+        yield InfoMetricFamily("zoned_build", "What runs.", {"version": self._version})
+        yield _gauges("zoned_ready", "1 for each check of /readyz that passes.", "check", self._checks(view))
+        yield from _pool(view)
+        yield from _cache(view)
+        yield from self._dependencies(view)
+        yield from self._forecasts(view)
+        yield from _prefetch(view)
+        yield from _gossip(view)
+        yield _stages({**view.counters, **self._daemon_counters()})
+
+    def _dependencies(self, view: Snapshot) -> Iterable[Metric]:
+        accesses = CounterMetricFamily(
+            "zoned_dependency_accesses",
+            "Accesses by where they were answered from.",
+            labels=["dependency", "origin"],
+        )
+        requests = CounterMetricFamily(
+            "zoned_cache_requests",
+            "Look-ups in this zone's cache.",
+            labels=["backend", "dependency", "result"],
+        )
+        by_source: dict[tuple[str, str], float] = {}
+        by_result: dict[tuple[str, str], float] = {}
+        for one in view.dependencies:
+            label = self._labels.of(one.dependency)
+            for source in Source:
+                _add(by_source, (label, source.value), one.by_source.get(source, 0))
+            _add(by_result, (label, "hit"), one.hits)
+            _add(by_result, (label, "miss"), one.accesses - one.hits)
+        for (label, source_name), count in by_source.items():
+            accesses.add_metric([label, source_name], count)
+        for (label, result), count in by_result.items():
+            requests.add_metric([BACKEND, label, result], count)
+        yield accesses
+        yield requests
+        yield GaugeMetricFamily(
+            "zoned_dependencies", "Dependencies used since the start.", len(view.dependencies)
+        )
+        folded = sum(self._labels.of(one.dependency) == OTHER for one in view.dependencies)
+        yield GaugeMetricFamily(
+            "zoned_dependencies_folded", "Those of them that are counted as _other.", folded
+        )
+
+    def _forecasts(self, view: Snapshot) -> Iterable[Metric]:
+        expected = GaugeMetricFamily(
+            "zoned_forecast_accesses", "Accesses expected here.", labels=["dependency", "horizon"]
+        )
+        errors = GaugeMetricFamily(
+            "zoned_forecast_error_ratio",
+            "Mean absolute error over mean demand, at the shortest horizon.",
+            labels=["dependency"],
+        )
+        sums: dict[tuple[str, str], float] = {}
+        told: set[str] = set()
+        for line in () if view.forecast is None else view.forecast.dependencies:
+            label = self._labels.of(line.dependency)
+            _add(sums, (label, f"{line.horizon_s:g}s"), line.mean)
+            if label not in told and label != OTHER and line.error is not None:
+                told.add(label)
+                errors.add_metric([label], line.error)
+        for (label, horizon), mean in sums.items():
+            expected.add_metric([label, horizon], mean)
+        yield expected
+        yield errors
+
+
+class _Labels:
+    """Which dependencies have a label of their own: first come, first kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: dict[str, None] = {}
+
+    def admit(self, names: Iterable[str]) -> None:
+        for name in names:
+            if len(self._kept) >= self._limit:
+                return
+            self._kept.setdefault(name)
+
+    def of(self, name: str) -> str:
+        return name if name in self._kept else OTHER
+
+
+def _add(sums: dict[tuple[str, str], float], key: tuple[str, str], value: float) -> None:
+    sums[key] = sums.get(key, 0.0) + value
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], float(number))
+    return family
+
+
+def _pool(view: Snapshot) -> Iterable[Metric]:
+    states = {state.value: 0.0 for state in MemberState}
+    nearest: dict[str, float] = {}
+    for member in view.members:
+        states[member.state.value] += 1
+        if member.rtt_s is not None and member.node != view.node:
+            nearest[member.zone] = min(member.rtt_s, nearest.get(member.zone, member.rtt_s))
+    owned = sum(member.owned_ratio for member in view.ring.members if member.node == view.node)
+    yield _gauges("zoned_members", "Members of the pool by state, as seen here.", "state", states)
+    yield _gauges("zoned_peer_rtt_seconds", "Round trip to the nearest member of a zone.", "zone", nearest)
+    yield GaugeMetricFamily("zoned_ring_epoch", "Changes of the ring seen here.", view.ring.epoch)
+    yield GaugeMetricFamily("zoned_ring_members", "Placement members.", len(view.ring.members))
+    yield GaugeMetricFamily("zoned_ring_owned_ratio", "Share of all shards that this agent owns.", owned)
+    yield GaugeMetricFamily(
+        "zoned_ring_disagreeing_members",
+        "Members that computed another ring.",
+        len(view.ring.disagreeing),
+    )
+
+
+def _cache(view: Snapshot) -> Iterable[Metric]:
+    cache = view.cache
+    yield _gauges(
+        "zoned_cache_used_bytes", "Bytes of the copies held.", "backend", {BACKEND: cache.used_bytes}
+    )
+    yield _gauges("zoned_cache_objects", "Copies held.", "backend", {BACKEND: cache.objects})
+    evictions = view.counters.get("cache", {}).get("evictions")
+    if evictions is not None:
+        family = CounterMetricFamily("zoned_cache_evictions", "Copies that had to go.", labels=["backend"])
+        family.add_metric([BACKEND], evictions)
+        yield family
+    known = sum(cache.directory.values())
+    yield GaugeMetricFamily("zoned_directory_copies", "Copies in other stores that we know of.", known)
+
+
+def _prefetch(view: Snapshot) -> Iterable[Metric]:
+    yield GaugeMetricFamily("zoned_prefetch_queue_length", "Copies waiting to be fetched.", len(view.queue))
+    yield GaugeMetricFamily("zoned_prefetch_paused", "1 while copies may not move.", float(view.paused))
+    yield GaugeMetricFamily("zoned_draining_zones", "Zones whose traffic is to move.", len(view.draining))
+    yield GaugeMetricFamily("zoned_warm_ratio", "How warm this zone is, 0 to 1.", view.warm_ratio)
+    total = next((line for line in view.ledger if line.dependency == ""), None)
+    if total is None:
+        return
+    yield CounterMetricFamily("zoned_requests", "Reads answered.", total.requests)
+    yield CounterMetricFamily("zoned_hits", "Reads answered from this zone's store.", total.hits)
+    yield GaugeMetricFamily(
+        "zoned_shadow_lru_hit_ratio", "What plain LRU of the same size would have hit.", total.lru_hit_ratio
+    )
+    yield CounterMetricFamily("zoned_origin_fetches", "Fetches from origins.", total.origin_fetches)
+    yield CounterMetricFamily(
+        "zoned_peer_transfers", "Copies fetched from other agents.", total.peer_transfers
+    )
+    yield CounterMetricFamily(
+        "zoned_prefetched", "Copies fetched before they were asked for.", total.prefetched
+    )
+    yield CounterMetricFamily("zoned_prefetch_used", "Those of them that were used.", total.prefetch_used)
+    yield CounterMetricFamily("zoned_prefetched_bytes", "Their bytes.", total.prefetched_bytes)
+
+
+def _gossip(view: Snapshot) -> Iterable[Metric]:
+    counters = view.counters.get("gossip", {})
+    for name, text in (("queue_length", "Rumours waiting to be told."), ("health_score", "0 is healthy.")):
+        if name in counters:
+            yield GaugeMetricFamily(f"zoned_gossip_{name}", text, counters[name])
+
+
+def _stages(counters: Counters) -> Metric:
+    """What each part counted: work done, drops, rejections, limits reached."""
+    family = GaugeMetricFamily(
+        "zoned_internal", "What each part of the agent counts.", labels=["part", "name"]
+    )
+    for part, values in counters.items():
+        for name, value in values.items():
+            family.add_metric([part, name], value)
+    return family
