@@ -84,12 +84,13 @@ class FetchPeer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchOrigin:
-    """Ask the dependency's origin: ``FetchDone`` of the same number. ``version`` makes it conditional."""
+    """Ask the dependency's origin: ``FetchDone`` of the same number. ``prefetch``: nobody waits for it, so
+    the world may let reads go first, and tells the origin (``Sec-Purpose``)."""
 
     fetch: int
     key: InstanceKey
     timeout_s: float
-    version: str = ""
+    prefetch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,8 @@ class Discard:
 class AnswerPeer:
     """Answer a peer's read: from the store, from a fetch (``fetch`` set), or not at all (``outcome`` not OK).
 
-    ``ttl_s`` is what is left of the copy's freshness, None for one that does not expire."""
+    ``ttl_s`` is what is left of the copy's freshness, None for one that does not expire. ``detail`` is
+    ``origin`` when we had to go to the origin for the asker, else words for the log."""
 
     request: int
     key: InstanceKey
@@ -121,6 +123,7 @@ class AnswerPeer:
     fetch: int | None = None
     version: str = ""
     ttl_s: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

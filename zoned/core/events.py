@@ -45,7 +45,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """A client of this zone reads an instance through us. ``client`` groups one user's reads (may be empty)."""
+    """A client of this zone reads an instance through us. ``client`` groups one user's reads, or is empty."""
 
     request: int
     key: InstanceKey

@@ -15,8 +15,8 @@ from zoned.core.names import (
     Address,
     Dependency,
     Fingerprint,
-    Instant,
     InstanceKey,
+    Instant,
     KeyHash,
     NodeName,
     Zone,
@@ -163,7 +163,7 @@ class Forecast:
 
 
 class Series(NamedTuple):
-    """One dependency's past: ``values`` are accesses per ``step_s``, the last one ending at ``end_s`` (season clock)."""
+    """One dependency's past: accesses per ``step_s``, the last step ending at ``end_s`` (season clock)."""
 
     dependency: Dependency
     step_s: float
@@ -235,7 +235,7 @@ class Member:
 
 
 class HotInstance(NamedTuple):
-    """One instance another zone uses much: accesses expected there over the next hour, and its size in bytes."""
+    """One instance another zone uses much: accesses expected there in the next hour; size in bytes."""
 
     key: InstanceKey
     uses: float
@@ -390,7 +390,7 @@ class Want(NamedTuple):
 
 
 class PlanLine(NamedTuple):
-    """One line of the sharding configuration: so many shards of a dependency are homed on these zones, and why."""
+    """A line of the sharding configuration: so many of a dependency's shards are homed on these zones."""
 
     dependency: Dependency
     zones: tuple[Zone, ...]

@@ -41,6 +41,13 @@ class NodeSettings:
     """Seeds every stage's own random generator, as ``Random(f"{seed}/{node}/{stage}")``."""
     turn_interval_s: float = 1.0
     """How often at most the loop of the stages turns. Longer: staler summaries and plans, less work."""
+    idle_turn_s: float = 30.0
+    """How often the loop turns when nothing was used and nobody said anything: the season goes on, so what
+    will be asked next may have changed. Longer: a forecast rise after a quiet hour is met later."""
+    summary_interval_s: float = 5.0
+    """How often at most we tell the others our load, demand and hot instances."""
+    summary_instances: int = 128
+    """Hot instances in a summary (about 40 bytes each on the wire)."""
     policies: tuple[DependencyPolicy, ...] = ()
     observe: ObserveSettings = field(default_factory=ObserveSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)

@@ -56,7 +56,7 @@ class RingView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheView:
-    """What the store holds. Limits are None where there is none. ``directory``: copies known of, per other member."""
+    """What the store holds. A limit is None where there is none. ``directory``: copies known, per member."""
 
     objects: int
     used_bytes: int

@@ -83,12 +83,12 @@ class FlightDesk:
         attempt = next(a for a in flight.attempts if a.fetch == event.fetch)
         if event.outcome is FetchOutcome.OK:
             return self._land(flight, attempt, event), []
-        flight.last_outcome, flight.last_detail = event.outcome, event.detail
         if event.outcome in _FINAL and (attempt.step.kind is StepKind.ORIGIN or attempt.step.kind is StepKind.OWNER):
             return self._land(flight, attempt, event), []
         if event.outcome is FetchOutcome.NOT_HELD:
             flight.false_holders.append(attempt.step.node)
         self._close(flight, attempt)
+        flight.spent_s += event.latency_s
         if flight.steps:
             self.counters["fallbacks"] += 1
             return None, self._attempt(flight, now_s)
@@ -150,7 +150,8 @@ class FlightDesk:
         if flight.steps and attempt.hedge_s < attempt.deadline_s:
             heappush(self._timers, (attempt.hedge_s, fetch))
         if address is None:
-            return [FetchOrigin(fetch=fetch, key=flight.key, timeout_s=timeout)]
+            prefetch = not flight.waiters and flight.reason not in (Reason.DEMAND, Reason.HOME)
+            return [FetchOrigin(fetch=fetch, key=flight.key, timeout_s=timeout, prefetch=prefetch)]
         return [
             FetchPeer(
                 fetch=fetch,
@@ -190,7 +191,7 @@ class FlightDesk:
             size=event.size,
             version=event.version,
             ttl_s=event.ttl_s,
-            latency_s=event.latency_s,
+            latency_s=flight.spent_s + event.latency_s,
             detail=event.detail,
         )
 

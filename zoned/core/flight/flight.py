@@ -73,8 +73,7 @@ class Flight:
     waiters: list[Waiter] = field(default_factory=list)
     poisoned: bool = False  # invalidated meanwhile: answer, but do not keep
     false_holders: list[NodeName] = field(default_factory=list)
-    last_outcome: FetchOutcome = FetchOutcome.FAILED
-    last_detail: str = ""
+    spent_s: float = 0.0  # by attempts that are over
 
 
 class Landing(NamedTuple):

@@ -1,0 +1,148 @@
+"""What follows when a fetch ends: keep what it brought, answer who waits, count what it was.
+
+The cache says whether the newcomer stays and who goes for it; this module carries that to the store, the
+waiting reads, the prefetcher's budget and the ledger.
+"""
+
+from __future__ import annotations
+
+from zoned.core.actions import Action, AnswerPeer, Discard, Keep, Refuse, Serve, ServeFetched
+from zoned.core.events import FetchOutcome
+from zoned.core.flight import Landing
+from zoned.core.flight.flight import Waiter
+from zoned.core.names import InstanceKey, Instant, KeyHash
+from zoned.core.records import Access, Reason, Source
+from zoned.core.stages import Stages
+
+ASKED_FOR = (Reason.DEMAND, Reason.HOME)
+"""Flights that a read began; all others are prefetches."""
+
+
+class Landings:
+    """Ends flights, and accounts for reads."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._observer = stages.observer
+        self._tuner = stages.tuner
+        self._cache = stages.cache
+        self._prefetcher = stages.prefetcher
+        self.counters = {"stale_for_error": 0, "not_kept_invalidated": 0}
+
+    def land(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
+        """A flight ended, one way or the other."""
+        flight = landing.flight
+        for node in flight.false_holders:
+            self._cache.false_positive(node)
+        good = landing.outcome is FetchOutcome.OK
+        if flight.reason not in ASKED_FOR:
+            self._prefetcher.settled(flight.key, good, landing.size, now)
+        if not good:
+            return self._failed(landing, ring_id, now)
+        return [*self._keep(landing, now), *self._serve(landing, ring_id, now)]
+
+    def account(
+        self,
+        key: InstanceKey,
+        hashed: KeyHash,
+        size: int,
+        client: bytes,
+        source: Source,
+        latency_s: float,
+        now: Instant,
+    ) -> None:
+        """Count one answered read, here and in the shadow of what plain LRU would have done with it. [hot]"""
+        self._observer.access(Access(key, hashed, size, source is Source.LOCAL, client))
+        self._observer.served(key.dependency, source, latency_s)
+        self._tuner.access(key, hashed, size, now)
+        self._tuner.served(key.dependency, source)
+
+    def _keep(self, landing: Landing, now: Instant) -> list[Action]:
+        flight = landing.flight
+        key, hashed = flight.key, flight.key_hash
+        if flight.reason not in ASKED_FOR:
+            self._tuner.fetched(flight.reason, key.dependency, landing.size, landing.source)
+        if flight.poisoned:
+            self.counters["not_kept_invalidated"] += 1
+            return []
+        from_peer = landing.source is Source.PEER
+        admission = self._cache.admit(
+            key, hashed, landing.size, landing.version, landing.ttl_s, flight.reason, now, from_peer
+        )
+        actions: list[Action] = []
+        if admission.stored:
+            actions.append(Keep(key=key, fetch=landing.fetch, ttl_s=landing.ttl_s))
+            if not from_peer:
+                self._note_lifetime(key, hashed)
+            if flight.waiters and flight.reason not in ASKED_FOR:
+                self._cache.lookup(key, hashed, now)  # asked for while it was on its way: that is a use
+        if admission.evicted:
+            actions.append(Discard(keys=tuple([evicted.key for evicted in admission.evicted])))
+        return actions
+
+    def _serve(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
+        """Answer all who wait with what came."""
+        flight = landing.flight
+        latency_s = max(landing.latency_s, now.mono_s - flight.started_s)
+        actions: list[Action] = []
+        for waiter in flight.waiters:
+            if waiter.peer:
+                actions.append(self._forward(waiter, landing, ring_id, now))
+                continue
+            actions.append(
+                ServeFetched(
+                    request=waiter.request, fetch=landing.fetch, source=landing.source, node=landing.node
+                )
+            )
+            waited_s = latency_s - (waiter.since_s - flight.started_s)
+            self.account(
+                flight.key, flight.key_hash, landing.size, waiter.client, landing.source, waited_s, now
+            )
+        return actions
+
+    def _forward(self, waiter: Waiter, landing: Landing, ring_id: str, now: Instant) -> AnswerPeer:
+        """Answer another agent, for whom we fetched as the owner."""
+        key = landing.flight.key
+        entry = self._cache.entry(key, landing.flight.key_hash)
+        ttl_s = landing.ttl_s
+        if entry is not None and entry.expires_s is not None:
+            ttl_s = max(0.0, entry.expires_s - now.mono_s)
+        return AnswerPeer(
+            request=waiter.request,
+            key=key,
+            outcome=FetchOutcome.OK,
+            ring_id=ring_id,
+            fetch=landing.fetch,
+            version=landing.version,
+            ttl_s=ttl_s,
+            detail="origin" if landing.source is Source.ORIGIN else "",
+        )
+
+    def _failed(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
+        flight = landing.flight
+        gone = landing.outcome is FetchOutcome.NOT_FOUND
+        stale = None if gone else self._cache.stale_for_error(flight.key, now)
+        actions: list[Action] = []
+        for waiter in flight.waiters:
+            if waiter.peer:
+                actions.append(
+                    AnswerPeer(
+                        request=waiter.request,
+                        key=flight.key,
+                        outcome=landing.outcome,
+                        ring_id=ring_id,
+                        detail=landing.detail,
+                    )
+                )
+            elif stale is not None:
+                actions.append(Serve(request=waiter.request, key=flight.key, stale=True))
+                self.counters["stale_for_error"] += 1
+            else:
+                actions.append(Refuse(request=waiter.request, outcome=landing.outcome, detail=landing.detail))
+        return actions
+
+    def _note_lifetime(self, key: InstanceKey, hashed: KeyHash) -> None:
+        """The shadows expire their copies as the store does."""
+        entry = self._cache.entry(key, hashed)
+        if entry is not None:
+            ttl_s = None if entry.expires_s is None else entry.expires_s - entry.stored_s
+            self._tuner.lifetime(key.dependency, ttl_s)

@@ -1,0 +1,315 @@
+"""One zone node as a function: an event and the time go in, actions come out.
+
+    actions = node.handle(event, now)
+    wake_at = node.next_deadline()        # the world sends a Tick then
+
+This file is the router: it carries records from stage to stage and has no arithmetic. Read ``_turn``
+first; it is the whole loop. Three things happen outside it because delay there does harm: gossip (a late
+ack looks like death), reads (``reads.py``), and association prefetches (worthless a second later).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zoned.core import events as ev
+from zoned.core.actions import Action, Fit, Note, Offer
+from zoned.core.errors import StateError
+from zoned.core.names import InstanceKey, Instant
+from zoned.core.peers import Peers
+from zoned.core.reads import Reads
+from zoned.core.records import (
+    Advice,
+    Fact,
+    FactHeard,
+    Forecast,
+    HoldingsHeard,
+    MemberChanged,
+    MemberState,
+    Plan,
+    SummaryHeard,
+)
+from zoned.core.ring import Ring
+from zoned.core.settings import NodeSettings
+from zoned.core.snapshot import Snapshot
+from zoned.core.stages import build
+from zoned.core.summaries import Publisher
+from zoned.core.views import Location, View, explain, locate, snapshot
+
+STATE_VERSION = 1
+
+
+class Node:
+    """One agent's whole mind. Not thread-safe; one event at a time."""
+
+    def __init__(self, settings: NodeSettings, now: Instant, state: Mapping[str, Any] | None = None) -> None:
+        self.settings = settings
+        self.started = now
+        stages = self.stages = build(settings, now)
+        self.observer, self.analyzer, self.forecaster = stages.observer, stages.analyzer, stages.forecaster
+        self.swim, self.agreement, self.facts = stages.swim, stages.agreement, stages.facts
+        self.planner, self.prefetcher = stages.planner, stages.prefetcher
+        self.cache, self.tuner = stages.cache, stages.tuner
+        self.publisher = Publisher(settings)
+        self.advice = Advice(eviction=self.cache.eviction)
+        self.forecast: Forecast | None = None
+        self.plan: Plan | None = None
+        self.leaving = False
+        ring = self.agreement.settle(self.swim.members(), (), now)
+        self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
+        self.reads = Reads(settings, stages, self.peers)
+        self._handlers = self._table()
+        self._last_turn_s = now.mono_s
+        self._dirty = True  # something happened that the next turn should look at
+        if state is not None:
+            self._restore(state, now)
+
+    # ---- the world's side -----------------------------------------------------------------------
+
+    def handle(self, event: ev.Event, now: Instant) -> list[Action]:
+        """Take one event; return what is to be done, in order."""
+        actions = self._handlers[type(event)](event, now) or []
+        if now.mono_s >= self._turn_due_s():
+            actions += self._turn(now)
+        self._tell_holdings(now)
+        return self._after_gossip(actions, now)
+
+    def next_deadline(self) -> float | None:
+        """When the next Tick is due (mono seconds); None: nothing to do until something happens."""
+        deadlines = (
+            self.swim.next_deadline(),
+            self._turn_due_s(),
+            self.reads.flights.next_deadline(),
+            self.prefetcher.next_deadline(),
+            self.agreement.next_deadline(),
+        )
+        return min((d for d in deadlines if d is not None), default=None)
+
+    def export_state(self) -> dict[str, Any]:
+        """What should survive a restart, msgpack-able."""
+        return {
+            "version": STATE_VERSION,
+            "observe": self.observer.export_state(),
+            "graph": self.analyzer.export_state(),
+            "forecast": self.forecaster.export_state(),
+            "facts": self.facts.export_state(),
+            "cache": self.cache.export_state(),
+            "learning": self.tuner.export_state(),
+            "gossip": self.swim.export_state(),
+        }
+
+    def snapshot(self, now: Instant) -> Snapshot:
+        """All that can be seen from outside, at this moment."""
+        return snapshot(self._view(), now)
+
+    def explain(self, key: InstanceKey, now: Instant) -> tuple[str, ...]:
+        """Why a copy of that instance is, or is not, in this zone: lines for people."""
+        return explain(self._view(), key, now)
+
+    def locate(self, key: InstanceKey) -> Location:
+        """The shard of an instance, its preference list, and who holds it as far as we know."""
+        return locate(self._view(), key)
+
+    # ---- the loop -------------------------------------------------------------------------------
+
+    def _turn(self, now: Instant) -> list[Action]:
+        """Once round the loop, at our own pace."""
+        self._last_turn_s, self._dirty = now.mono_s, False
+        actions = self.reads.sweep(now)
+        window = self.observer.close_window(now)
+        self.analyzer.update(now)
+        self.forecast = self.forecaster.update(window, now)
+        members = self.swim.members()
+        ring = self._settle(now)
+        self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
+        self.cache.advise(self.advice.eviction)
+        self.forecaster.refit(self.advice.refit)
+        self.reads.thresholds = self.advice.thresholds
+        self.plan = self.planner.plan(
+            self.forecast,
+            self.swim.summaries(),
+            ring,
+            self.cache,
+            members,
+            self.facts.draining(),
+            self.facts.paused,
+            self.advice.thresholds,
+            self.observer.price,
+            now,
+        )
+        self.prefetcher.follow(self.plan, now)
+        self.prefetcher.refresh(self.cache.expiring(now), now)
+        self._publish(now)
+        actions += self.reads.prefetches(now)
+        actions += self._offers()
+        job = self.forecaster.fit_due(now)
+        if job is not None:
+            actions.append(Fit(job=job))
+        return actions
+
+    def _turn_due_s(self) -> float:
+        busy = self._dirty or self.observer.pending
+        pace = self.settings.turn_interval_s if busy else self.settings.idle_turn_s
+        return self._last_turn_s + pace
+
+    def _settle(self, now: Instant) -> Ring:
+        """The ring of the members as they are now; tell of it when it changed, and of who is out."""
+        members = self.swim.members()
+        for node in self.agreement.outs_due(members, now):
+            incarnation = next(m.incarnation for m in members if m.node == node)
+            self.swim.spread(self.facts.say("out", node, str(incarnation), now), now)
+        ring = self.agreement.settle(members, self.facts.outs(members), now)
+        self.peers.ring = ring
+        self.peers.meet(members)
+        return ring
+
+    def _publish(self, now: Instant) -> None:
+        assert self.forecast is not None and self.plan is not None
+        summary = self.publisher.summary(
+            self.forecast,
+            self.plan,
+            self.observer,
+            self.cache,
+            self.agreement.ring.ring_id,
+            now,
+        )
+        if summary is not None:
+            self.swim.publish(summary, now)
+
+    def _offers(self) -> list[Action]:
+        assert self.plan is not None
+        actions: list[Action] = []
+        for hand_over in self.plan.hand_over:
+            address = self.peers.address_of(hand_over.node)
+            if address is not None:
+                actions.append(
+                    Offer(node=hand_over.node, address=address, keys=hand_over.keys, sizes=hand_over.sizes)
+                )
+        return actions
+
+    # ---- gossip's news --------------------------------------------------------------------------
+
+    def _tell_holdings(self, now: Instant) -> None:
+        held, dropped = self.cache.take_digest_changes()
+        if held or dropped:
+            self.swim.holding(held, dropped, now)
+
+    def _after_gossip(self, actions: list[Action], now: Instant) -> list[Action]:
+        """Carry what gossip learnt to whom it concerns; collect what it wants sent."""
+        for news in self.swim.take_news():
+            if isinstance(news, HoldingsHeard):
+                self.cache.heard(news)
+            elif isinstance(news, FactHeard):
+                if self.facts.hear(news.fact):
+                    actions += self._learnt(news.fact, now)
+            elif isinstance(news, MemberChanged):
+                if news.member.state in (MemberState.FAILED, MemberState.LEFT):
+                    self.cache.gone(news.member.node)
+                actions += self._ring_moved(now)
+            elif isinstance(news, SummaryHeard):
+                self._dirty = True
+        sent = self.swim.take_actions()
+        return actions + sent if sent else actions
+
+    def _ring_moved(self, now: Instant) -> list[Action]:
+        """A member's state changed: routing follows at once, and the ring if it is another."""
+        self._dirty = True
+        before = self.agreement.ring.ring_id
+        ring = self._settle(now)
+        if ring.ring_id == before:
+            return []
+        text = f"ring {ring.ring_id} epoch {self.agreement.epoch} members {len(ring.members)}"
+        fields = (("ring_id", ring.ring_id), ("epoch", self.agreement.epoch), ("members", len(ring.members)))
+        return [Note(level="info", event="ring", text=text, fields=fields)]
+
+    def _learnt(self, fact: Fact, now: Instant) -> list[Action]:
+        """A fact became known, from here or from elsewhere."""
+        self._dirty = True
+        note = Note(level="info", event="fact", text=f"{fact.kind} {fact.subject} {fact.value}")
+        if fact.kind == "invalidate":
+            dependency, separator, key = fact.subject.partition(":")
+            raw = key.encode("utf-8", "surrogateescape") if separator else None
+            return self.reads.invalidate(dependency, raw, now)
+        return [note]
+
+    def _say(self, kind: str, subject: str, value: str, now: Instant) -> list[Action]:
+        fact = self.facts.say(kind, subject, value, now)
+        self.swim.spread(fact, now)
+        return self._learnt(fact, now)
+
+    def _view(self) -> View:
+        return View(
+            settings=self.settings,
+            stages=self.stages,
+            reads=self.reads,
+            started=self.started,
+            leaving=self.leaving,
+            plan=self.plan,
+            forecast=self.forecast,
+        )
+
+    # ---- the table of events --------------------------------------------------------------------
+
+    def _table(self) -> dict[type, Callable[[Any, Instant], list[Action] | None]]:
+        swim, reads, observer = self.swim, self.reads, self.observer
+
+        def invalidate(e: ev.Invalidate, now: Instant) -> list[Action]:
+            key = "" if e.key is None else ":" + e.key.decode("utf-8", "surrogateescape")
+            return self._say("invalidate", e.dependency + key, "", now)
+
+        def load(e: ev.LoadSampled, now: Instant) -> None:
+            observer.loaded(e.load)
+            swim.lagged(e.load.loop_lag_s)
+
+        return {
+            ev.Tick: lambda e, now: self._tick(now),
+            ev.Read: reads.read,
+            ev.PeerRead: reads.peer_read,
+            ev.FetchDone: reads.fetch_done,
+            ev.AccessBatch: reads.accesses,
+            ev.StoreLost: reads.store_lost,
+            ev.Offered: reads.offered,
+            ev.Timed: lambda e, now: observer.timed(e.source, e.mean_s, e.count),
+            ev.LoadSampled: load,
+            ev.PacketReceived: lambda e, now: swim.packet(e.data, e.sender, now),
+            ev.StreamReceived: lambda e, now: swim.stream(e.stream, e.data, e.sender, now),
+            ev.StreamAnswered: lambda e, now: swim.answered(e.call, e.data, now),
+            ev.ModelsFitted: lambda e, now: self.forecaster.fitted(e.job, e.result, now),
+            ev.Join: lambda e, now: swim.join(e.seeds, now),
+            ev.Forget: lambda e, now: swim.forget(e.node, now),
+            ev.Stop: lambda e, now: self._stop(e.kind, now),
+            ev.Drain: lambda e, now: self._say("drain", e.zone, "on", now),
+            ev.Undrain: lambda e, now: self._say("drain", e.zone, "", now),
+            ev.Pause: lambda e, now: self._say("pause", "*", "on" if e.paused else "", now),
+            ev.Invalidate: invalidate,
+        }
+
+    def _tick(self, now: Instant) -> list[Action]:
+        self.swim.tick(now)
+        actions = self.reads.expire(now)
+        if self.agreement.outs_due(self.swim.members(), now):
+            actions += self._ring_moved(now)
+        return actions + self.reads.prefetches(now)
+
+    def _stop(self, kind: ev.StopKind, now: Instant) -> None:
+        self.leaving = True
+        if kind is ev.StopKind.LEAVE:
+            self.swim.leave(now)
+        else:
+            self.swim.back_soon(now)
+
+    def _restore(self, state: Mapping[str, Any], now: Instant) -> None:
+        if state.get("version") != STATE_VERSION:
+            raise StateError(f"state version {state.get('version')!r}, expected {STATE_VERSION}")
+        try:
+            self.observer.restore_state(state["observe"], now)
+            self.analyzer.restore_state(state["graph"], now)
+            self.forecaster.restore_state(state["forecast"], now)
+            self.facts.restore_state(state["facts"], now)
+            self.cache.restore_state(state["cache"], now)
+            self.tuner.restore_state(state["learning"], now)
+            self.swim.restore_state(state["gossip"], now)
+        except KeyError as error:
+            raise StateError(f"state lacks {error}") from error
+        self.prefetcher.restart(self.cache.heat_list(), now)

@@ -1,0 +1,209 @@
+"""The path of a read: look up, join a flight, land. It runs at once, outside the turn.
+
+Composed of stages that do not know one another. The cache says whether we hold it; ``peers`` whom to ask; the
+flight desk keeps one fetch per instance; ``landings`` does what follows. This module only carries answers
+between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zoned.core.actions import Action, AnswerPeer, Discard, Refuse, Serve
+from zoned.core.events import (
+    AccessBatch,
+    FetchDone,
+    FetchOutcome,
+    Offered,
+    PeerRead,
+    Purpose,
+    Read,
+    StoreLost,
+)
+from zoned.core.flight import FlightDesk
+from zoned.core.flight.flight import Waiter
+from zoned.core.landings import ASKED_FOR, Landings
+from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
+from zoned.core.peers import Peers
+from zoned.core.records import Lookup, Reason, Source
+from zoned.core.settings import NodeSettings
+from zoned.core.stages import Stages
+
+
+class Reads:
+    """Reads of clients and peers, and the prefetches, of one node."""
+
+    def __init__(self, settings: NodeSettings, stages: Stages, peers: Peers) -> None:
+        self._stages = stages
+        self._cache = stages.cache
+        self._observer = stages.observer
+        self._prefetcher = stages.prefetcher
+        self._analyzer = stages.analyzer
+        self._peers = peers
+        self._landings = Landings(stages)
+        self.thresholds: Mapping[tuple[Dependency, Reason], float] = {}
+        self.flights = FlightDesk(settings.flight, peers.address_of)
+        self._counts = dict.fromkeys(
+            ("late_prefetches", "stale_served", "peer_reads", "peer_not_held", "lost"), 0
+        )
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was served how, and what was lost, since the start."""
+        return {**self._counts, **self._landings.counters}
+
+    # ---- reads ----------------------------------------------------------------------------------
+
+    def read(self, event: Read, now: Instant) -> list[Action]:
+        """A client of this zone wants an instance."""
+        key = event.key
+        hashed = key_hash(key)
+        found = self._cache.lookup(key, hashed, now)
+        if found is Lookup.MISS:
+            self._prefetcher.missed()
+            actions = self._join(key, hashed, Waiter(event.request, event.client, False, now.mono_s), "", now)
+        else:
+            entry = self._cache.entry(key, hashed)
+            assert entry is not None
+            actions = [Serve(request=event.request, key=key, stale=found is Lookup.STALE)]
+            price_s = self._observer.price(Source.LOCAL)
+            self._landings.account(key, hashed, entry.size, event.client, Source.LOCAL, price_s, now)
+            if found is Lookup.STALE:
+                self._counts["stale_served"] += 1
+                actions += self._fetch_ahead(key, hashed, Reason.REFRESH, "", now)
+        self._associate(key, hashed, event.client, now)
+        return actions + self.prefetches(now)
+
+    def peer_read(self, event: PeerRead, now: Instant) -> list[Action]:
+        """Another agent wants our copy, or wants us to get one as its owner."""
+        self._counts["peer_reads"] += 1
+        hashed = key_hash(event.key)
+        touch = event.purpose is not Purpose.PREFETCH
+        entry = self._cache.peer_lookup(event.key, hashed, now, touch)
+        if entry is None and event.purpose is Purpose.OWNER:
+            waiter = Waiter(event.request, b"", True, now.mono_s)
+            return self._join(event.key, hashed, waiter, event.sender, now)
+        ring_id = self._peers.ring.ring_id
+        if entry is None:
+            self._counts["peer_not_held"] += 1
+            not_held = FetchOutcome.NOT_HELD
+            return [AnswerPeer(request=event.request, key=event.key, outcome=not_held, ring_id=ring_id)]
+        return [
+            AnswerPeer(
+                request=event.request,
+                key=event.key,
+                outcome=FetchOutcome.OK,
+                ring_id=ring_id,
+                version=entry.version,
+                ttl_s=None if entry.expires_s is None else max(0.0, entry.expires_s - now.mono_s),
+            )
+        ]
+
+    def fetch_done(self, event: FetchDone, now: Instant) -> list[Action]:
+        """An attempt of a flight ended."""
+        landing, actions = self.flights.done(event, now.mono_s)
+        if landing is not None:
+            actions += self._landings.land(landing, self._peers.ring.ring_id, now)
+            actions += self.prefetches(now)
+        return actions
+
+    def expire(self, now: Instant) -> list[Action]:
+        """Move on what waited long enough."""
+        landings, actions = self.flights.expire(now.mono_s)
+        for landing in landings:
+            actions += self._landings.land(landing, self._peers.ring.ring_id, now)
+        return actions
+
+    # ---- what is not a read ---------------------------------------------------------------------
+
+    def accesses(self, event: AccessBatch, now: Instant) -> list[Action]:
+        """Uses that did not come through us: they teach, and may call for what follows them."""
+        for access in event.accesses:
+            self._observer.access(access)
+            self._associate(access.key, access.key_hash, access.client, now)
+        return self.prefetches(now)
+
+    def store_lost(self, event: StoreLost, now: Instant) -> list[Action]:
+        """The store does not have what we believed it to hold."""
+        for key in event.keys:
+            self._counts["lost"] += self._cache.drop(key, key_hash(key))
+        return []
+
+    def offered(self, event: Offered, now: Instant) -> list[Action]:
+        """Another agent hands copies over: fetch what we lack, in its order."""
+        self._prefetcher.offered(event.keys, event.sizes, event.sender, now)
+        return self.prefetches(now)
+
+    def invalidate(self, dependency: Dependency, key: bytes | None, now: Instant) -> list[Action]:
+        """No copy of these may be served from here any more."""
+        if key is None:
+            self.flights.poison(lambda one: one.dependency == dependency)
+            gone = self._cache.drop_dependency(dependency)
+            for evicted in gone:
+                self._stages.tuner.dropped(evicted.key_hash)
+            return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
+        instance = InstanceKey(dependency, key)
+        hashed = key_hash(instance)
+        self.flights.poison(lambda one: one == instance)
+        self._stages.tuner.dropped(hashed)
+        return [Discard(keys=(instance,))] if self._cache.drop(instance, hashed) else []
+
+    def sweep(self, now: Instant) -> list[Action]:
+        """Once a turn: let expired copies go, and tell the ledger which prefetches were used."""
+        for dependency, reason, count in self._cache.take_uses():
+            self._stages.tuner.prefetch_used(dependency, reason, count)
+        gone = self._cache.sweep(now)
+        return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
+
+    # ---- prefetch -------------------------------------------------------------------------------
+
+    def prefetches(self, now: Instant) -> list[Action]:
+        """Start what the prefetcher's budget allows now."""
+        actions: list[Action] = []
+        for order in self._prefetcher.orders(now, self._cache.holds):
+            actions += self._fetch_ahead(order.key, order.key_hash, order.reason, order.source, now)
+        return actions
+
+    def _fetch_ahead(
+        self, key: InstanceKey, hashed: KeyHash, reason: Reason, source: NodeName, now: Instant
+    ) -> list[Action]:
+        """Fetch what nobody waits for, unless it is on its way already."""
+        actions: list[Action] = []
+        flight = None
+        if self.flights.find(key) is None:
+            steps = self._peers.route(key, hashed, asker="", prefetch=True, preferred=source)
+            ring_id = self._peers.ring.ring_id
+            flight, actions = self.flights.start(key, hashed, steps, reason, ring_id, now.mono_s)
+        if flight is None:
+            self._prefetcher.settled(key, False, 0, now)
+        return actions
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    def _associate(self, key: InstanceKey, hashed: KeyHash, client: bytes, now: Instant) -> None:
+        followers = self._analyzer.access(key, hashed, client, now)
+        if followers:
+            self._prefetcher.associated(followers, self.thresholds, now)
+
+    def _join(
+        self, key: InstanceKey, hashed: KeyHash, waiter: Waiter, asker: NodeName, now: Instant
+    ) -> list[Action]:
+        """Wait for the flight of that instance, starting one where there is none."""
+        actions: list[Action] = []
+        flight = self.flights.find(key)
+        ring_id = self._peers.ring.ring_id
+        if flight is None:
+            steps = self._peers.route(key, hashed, asker=asker, prefetch=False, preferred="")
+            reason = Reason.HOME if waiter.peer else Reason.DEMAND
+            flight, actions = self.flights.start(key, hashed, steps, reason, ring_id, now.mono_s)
+        elif flight.reason not in ASKED_FOR and not flight.waiters:
+            self._counts["late_prefetches"] += 1
+        if flight is not None and self.flights.wait(flight, waiter):
+            return actions
+        failed, busy = FetchOutcome.FAILED, "too many fetches under way"
+        if waiter.peer:
+            refusal = AnswerPeer(
+                request=waiter.request, key=key, outcome=failed, ring_id=ring_id, detail=busy
+            )
+            return [*actions, refusal]
+        return [*actions, Refuse(request=waiter.request, outcome=failed, detail=busy)]

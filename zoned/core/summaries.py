@@ -1,0 +1,96 @@
+"""What a node tells the others about its zone, made from what its stages know.
+
+Only when it has changed enough to matter, and never more often than ``summary_interval_s``: a summary that
+repeats the last one costs every member of the pool its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoned.core.cache import CacheController
+from zoned.core.names import Instant
+from zoned.core.observe import Observer
+from zoned.core.records import DependencyDemand, Forecast, HotInstance, Load, Plan, Summary
+from zoned.core.settings import NodeSettings
+
+_HOUR_S = 3600.0
+_DRAINED = 0.99  # share of our copies that others hold, from which on the zone counts as drained
+_LOAD_STEP = 0.05  # loads are told in these steps, so that their noise is not news
+
+
+class Publisher:
+    """Makes the summaries of one node."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._settings = settings
+        self._last: Summary | None = None
+
+    def summary(
+        self,
+        forecast: Forecast,
+        plan: Plan,
+        observer: Observer,
+        cache: CacheController,
+        ring_id: str,
+        now: Instant,
+    ) -> Summary | None:
+        """The summary to publish now, or None while the last one still says it."""
+        settings, last = self._settings, self._last
+        draining = settings.zone in plan.draining
+        drained = draining and plan.drained_ratio is not None and plan.drained_ratio >= _DRAINED
+        urgent = last is None or (ring_id, draining, drained) != (last.ring_id, last.draining, last.drained)
+        if not urgent and last is not None and now.wall_s - last.made_wall_s < settings.summary_interval_s:
+            return None
+        made = Summary(
+            node=settings.node,
+            zone=settings.zone,
+            made_wall_s=now.wall_s,
+            ring_id=ring_id,
+            load=_stepped(observer.load),
+            capacity_bytes=settings.cache.max_bytes or 0,
+            capacity_objects=settings.cache.max_objects or 0,
+            used_ratio=_step(1.0 - cache.capacity_left()),
+            hit_ratio=_step(observer.hit_ratio),
+            demand=_demand(forecast),
+            hot=tuple(
+                HotInstance(i.key, i.expected, i.size)
+                for i in forecast.instances[: settings.summary_instances]
+            ),
+            draining=draining,
+            drained=drained,
+        )
+        if last is not None and _same(made, last):
+            return None
+        self._last = made
+        return made
+
+
+def _demand(forecast: Forecast) -> tuple[DependencyDemand, ...]:
+    """Per dependency, the next hour's quantiles and the next day's mean."""
+    hour = {f.dependency: f.quantiles for f in forecast.dependencies if f.horizon_s <= _HOUR_S}
+    day = {f.dependency: f.mean for f in forecast.dependencies if f.horizon_s > _HOUR_S}
+    return tuple(DependencyDemand(name, hour[name], day.get(name, 0.0)) for name in sorted(hour))
+
+
+def _same(made: Summary, last: Summary) -> bool:
+    """Whether the new one says nothing new but the time."""
+    told: Callable[[Summary], tuple[object, ...]] = lambda s: (  # noqa: E731
+        s.ring_id,
+        s.load,
+        s.used_ratio,
+        s.hit_ratio,
+        s.demand,
+        s.hot,
+        s.draining,
+        s.drained,
+    )
+    return told(made) == told(last)
+
+
+def _stepped(load: Load) -> Load:
+    return Load(cpu=_step(load.cpu), memory=_step(load.memory), network=_step(load.network))
+
+
+def _step(ratio: float) -> float:
+    return round(ratio / _LOAD_STEP) * _LOAD_STEP

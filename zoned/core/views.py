@@ -1,0 +1,184 @@
+"""What people may see of a node: made from its stages on request, changing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, key_hash, shard_of
+from zoned.core.reads import Reads
+from zoned.core.records import Forecast, Plan, Source
+from zoned.core.settings import NodeSettings
+from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
+from zoned.core.stages import Stages
+
+_DRAINED = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What the functions here look at."""
+
+    settings: NodeSettings
+    stages: Stages
+    reads: Reads
+    started: Instant
+    leaving: bool
+    plan: Plan | None
+    forecast: Forecast | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where an instance belongs and where it is. ``preference_list``: (node, zone), first owner first."""
+
+    shard: Shard
+    ring_id: str
+    preference_list: tuple[tuple[NodeName, Zone], ...]
+    holders: tuple[NodeName, ...]
+
+
+def snapshot(view: View, now: Instant) -> Snapshot:
+    """Everything, at this moment."""
+    stages, plan = view.stages, view.plan
+    ratio = plan.drained_ratio if plan is not None else None
+    return Snapshot(
+        node=view.settings.node,
+        zone=view.settings.zone,
+        made=now,
+        started=view.started,
+        leaving=view.leaving,
+        paused=stages.facts.paused,
+        draining=stages.facts.draining(),
+        drained=ratio is not None and ratio >= _DRAINED,
+        warm_ratio=stages.cache.warm_ratio,
+        members=stages.swim.members(),
+        ring=_ring(stages),
+        plan=plan,
+        forecast=view.forecast,
+        queue=stages.prefetcher.queue(),
+        flights=len(view.reads.flights),
+        ledger=stages.tuner.ledger(stages.observer.price),
+        arms=stages.tuner.arms(),
+        outcomes=stages.cache.outcomes(),
+        cache=_cache(view),
+        dependencies=_dependencies(stages),
+        prices_s={source: stages.observer.price(source) for source in Source},
+        summaries=stages.swim.summaries(),
+        counters=_counters(view),
+    )
+
+
+def locate(view: View, key: InstanceKey) -> Location:
+    """The shard of an instance, its preference list, and who holds it as far as we know."""
+    ring = view.stages.agreement.ring
+    hashed = key_hash(key)
+    shard = shard_of(hashed)
+    holders = list(view.stages.cache.holders(hashed))
+    if view.stages.cache.holds(key):
+        holders.append(view.settings.node)
+    return Location(
+        shard=shard,
+        ring_id=ring.ring_id,
+        preference_list=tuple((m.node, m.zone) for m in ring.preference_list(shard)),
+        holders=tuple(sorted(holders)),
+    )
+
+
+def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
+    """An instance's story here: copy, holders, home, demand, plan."""
+    stages = view.stages
+    lines: list[str] = []
+    entry = stages.cache.entry(key)
+    if entry is None:
+        lines.append(f"no copy in zone {view.settings.zone}")
+    else:
+        age_s = now.mono_s - entry.stored_s
+        left = (
+            "does not expire"
+            if entry.expires_s is None
+            else f"expires in {entry.expires_s - now.mono_s:.0f} s"
+        )
+        used = "used since" if entry.used else "not used yet"
+        lines.append(
+            f"copy of {entry.size} bytes, stored {age_s:.0f} s ago for {entry.reason.value}, {used}, {left}"
+        )
+    flight = view.reads.flights.find(key)
+    if flight is not None:
+        lines.append(f"being fetched for {flight.reason.value}, {len(flight.waiters)} reads wait")
+    place = locate(view, key)
+    lines.append("held by " + (", ".join(place.holders) or "nobody that we know of"))
+    homes = ", ".join(f"{node} ({zone})" for node, zone in place.preference_list)
+    lines.append(f"shard {place.shard} of ring {place.ring_id}: {homes or 'no members'}")
+    lines += stages.planner.why(
+        key, key_hash(key), stages.agreement.ring, stages.cache, view.forecast, view.plan
+    )
+    return tuple(lines)
+
+
+def _ring(stages: Stages) -> RingView:
+    ring = stages.agreement.ring
+    states = {m.node: m.state for m in stages.swim.members()}
+    owned = ring.owned_ratio()
+    return RingView(
+        ring_id=ring.ring_id,
+        epoch=stages.agreement.epoch,
+        members=tuple(
+            RingMemberView(
+                node=m.node,
+                zone=m.zone,
+                weight=m.weight,
+                state=states[m.node],
+                owned_ratio=owned.get(m.node, 0.0),
+            )
+            for m in ring.members
+            if m.node in states
+        ),
+        disagreeing=tuple(
+            Disagreement(node=node, ring_id=ring_id, since_wall_s=since_s)
+            for node, ring_id, since_s in stages.agreement.disagreeing(stages.swim.summaries())
+        ),
+    )
+
+
+def _cache(view: View) -> CacheView:
+    cache = view.stages.cache
+    return CacheView(
+        objects=len(cache),
+        used_bytes=cache.used_bytes,
+        max_objects=view.settings.cache.max_objects,
+        max_bytes=view.settings.cache.max_bytes,
+        eviction=cache.eviction,
+        directory=cache.directory_sizes(),
+    )
+
+
+def _dependencies(stages: Stages) -> tuple[DependencyView, ...]:
+    return tuple(
+        DependencyView(
+            dependency=name,
+            accesses=total.accesses,
+            hits=total.hits,
+            by_source=dict(total.sources),
+            latency_s=total.latency_s,
+        )
+        for name, total in sorted(stages.observer.totals.items())
+    )
+
+
+def _counters(view: View) -> Mapping[str, Mapping[str, float]]:
+    stages = view.stages
+    return {
+        "observe": dict(stages.observer.counters),
+        "graph": dict(stages.analyzer.counters),
+        "forecast": dict(stages.forecaster.counters),
+        "gossip": dict(stages.swim.counters),
+        "ring": dict(stages.agreement.counters),
+        "facts": dict(stages.facts.counters),
+        "placement": dict(stages.planner.counters),
+        "cache": dict(stages.cache.counters),
+        "prefetch": dict(stages.prefetcher.counters),
+        "flight": dict(view.reads.flights.counters),
+        "reads": dict(view.reads.counters),
+        "learning": dict(stages.tuner.counters),
+    }

@@ -1,0 +1,143 @@
+"""A whole pool in one process: hosts, their network, one origin, one virtual clock.
+
+Everything that the real world does with wires and timers is done here by a heap, so a run repeats from its
+seed. Between two calls nothing happens; ``run_until`` lets time pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from zoned.core import actions as act
+from zoned.core import events as ev
+from zoned.core.names import Address, Instant, NodeName, Zone
+from zoned.core.settings import NodeSettings
+from zoned.simulation.host import Answer, Host, OriginModel
+from zoned.simulation.network import Network
+from zoned.simulation.schedule import Schedule
+
+GOSSIP_PORT = 7946
+PEER_PORT = 7947
+
+
+def gossip_address(index: int) -> Address:
+    """The gossip address of the host with that number."""
+    return f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}", GOSSIP_PORT
+
+
+def peer_address(index: int) -> Address:
+    """The transfer address of the host with that number."""
+    return gossip_address(index)[0], PEER_PORT
+
+
+class Cluster:
+    """Hosts that gossip with, and fetch from, one another in virtual time."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        origin: OriginModel,
+        start_s: float,
+        hit_s: float,
+        rtt_s: float,
+        instant_fetches: bool,
+        answered: Callable[[Answer], None],
+    ) -> None:
+        self.schedule = Schedule(0.0)
+        self.network = network
+        self.origin = origin
+        self.hit_s = hit_s
+        self.instant_fetches = instant_fetches
+        self.answered = answered
+        self.hosts: dict[NodeName, Host] = {}
+        self._start_s = start_s
+        self._rtt_s = rtt_s
+        self._by_gossip: dict[Address, Host] = {}
+        self._by_peer: dict[Address, Host] = {}
+
+    def add(self, settings: NodeSettings) -> Host:
+        """One more machine, switched off."""
+        host = Host(self, settings)
+        self.hosts[settings.node] = host
+        self._by_gossip[settings.gossip_address] = host
+        assert settings.peer_address is not None
+        self._by_peer[settings.peer_address] = host
+        return host
+
+    def instant(self) -> Instant:
+        """Now, on the three clocks: mono is the schedule's, from 0; wall and season from ``start_s`` on."""
+        now_s = self.schedule.now_s
+        wall_s = self._start_s + now_s
+        return Instant(now_s, wall_s, wall_s)
+
+    def run_until(self, when_s: float) -> None:
+        """Let time pass."""
+        self.schedule.run_until(when_s)
+
+    def at_peer_address(self, address: Address) -> Host:
+        """Whose transfer port that is."""
+        return self._by_peer[address]
+
+    def rtt_s(self, a: Zone, b: Zone) -> float:
+        """A round trip of a fetch between two zones."""
+        return self._rtt_s if a != b else self._rtt_s / 20
+
+    # ---- what hosts want done -------------------------------------------------------------------
+
+    def send_packet(self, sender: Host, action: act.SendPacket) -> None:
+        """Carry one datagram, if the network lets it through."""
+        target = self._by_gossip.get(action.address)
+        if target is None:
+            return
+        for delay_s in self.network.datagram(sender.zone, target.zone, len(action.data)):
+            event = ev.PacketReceived(data=action.data, sender=sender.settings.gossip_address)
+            self.schedule.after(delay_s, lambda event=event: target.give(event))  # type: ignore[misc]
+
+    def call_stream(self, caller: Host, action: act.StreamCall) -> None:
+        """Carry one message to another host and its answer back; no answer in time: None."""
+        target = self._by_gossip.get(action.address)
+        network, open_call = self.network, [True]
+        life = caller._life
+
+        def answer(data: bytes | None) -> None:
+            if open_call[0] and caller._life == life:
+                open_call[0] = False
+                caller.give(ev.StreamAnswered(call=action.call, data=data))
+
+        if target is None or not network.reaches(caller.zone, target.zone):
+            self.schedule.after(action.timeout_s, lambda: answer(None))
+            return
+        network.sent["stream_bytes"] += len(action.data)
+
+        def reply(data: bytes) -> None:
+            network.sent["stream_bytes"] += len(data)
+            if network.reaches(target.zone, caller.zone):
+                self.schedule.after(network.delay_s(target.zone, caller.zone), lambda: answer(data))
+
+        def arrive() -> None:
+            if target.node is None:
+                self.schedule.after(network.delay_s(target.zone, caller.zone), lambda: answer(None))
+            else:
+                target.take_stream(action.data, caller.settings.gossip_address, reply)
+
+        self.schedule.after(network.delay_s(caller.zone, target.zone), arrive)
+        if action.expects_answer:
+            self.schedule.after(action.timeout_s, lambda: answer(None))
+
+    def offer(self, sender: Host, action: act.Offer) -> None:
+        """Carry an offer of copies."""
+        target = self._by_peer.get(action.address)
+        if target is not None and self.network.reaches(sender.zone, target.zone):
+            event = ev.Offered(sender=sender.name, keys=action.keys, sizes=action.sizes)
+            self.schedule.after(self.network.delay_s(sender.zone, target.zone), lambda: target.give(event))
+
+    def fit(self, host: Host, action: act.Fit) -> None:
+        """Models are not fitted in simulation: the worker's answer is that it failed."""
+        self.schedule.after(1.0, lambda: host.give(ev.ModelsFitted(job=action.job.job, result=None)))
+
+
+def chance(seed: int, what: str) -> Random:
+    """A generator of its own for each use, so that one more draw here changes nothing there."""
+    return Random(f"{seed}/{what}")

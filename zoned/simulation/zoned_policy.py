@@ -1,0 +1,226 @@
+"""The policy ``zoned`` of a replay: one real node per zone of the trace, in virtual time.
+
+The nodes gossip encoded packets over the virtual network, learn what the others hold from digests that are
+late and can err, forecast, plan and prefetch, exactly as agents do; only their timers are slower, because
+a trace of 273 days holds 24 million idle seconds (``paces`` says how slow, and the result tells).
+
+Nothing here decides anything about caching: take ``Node.handle`` away and every read fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from zoned.core.cache import CacheSettings
+from zoned.core.events import FetchOutcome, Join
+from zoned.core.forecast import ForecastSettings
+from zoned.core.gossip import GossipSettings
+from zoned.core.graph import GraphSettings
+from zoned.core.learning import LearningSettings
+from zoned.core.names import InstanceKey
+from zoned.core.observe import ObserveSettings
+from zoned.core.placement import PlacementSettings
+from zoned.core.prefetch import PrefetchSettings
+from zoned.core.records import DependencyPolicy, Source
+from zoned.core.settings import NodeSettings
+from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
+from zoned.simulation.host import Answer, Host, Transfers
+from zoned.simulation.network import Network, NetworkSettings
+from zoned.simulation.pricing import Meter
+from zoned.simulation.results import PolicyResult, Progress, ReplayOptions
+from zoned.simulation.trace import Trace
+
+_SETTLE_S = 600.0  # before the trace begins, the pool comes together
+_TURNS = 10_000  # about as many turns as a node makes in one replay
+
+
+class Paces(NamedTuple):
+    """How slow the nodes' timers run in this replay, in seconds."""
+
+    turn_s: float
+    idle_turn_s: float
+    gossip_s: float
+    probe_s: float
+
+
+def paces(trace: Trace) -> Paces:
+    """Timers that make about the same number of turns whatever the length of the trace."""
+    span_s = trace.ts[-1] - trace.ts[0] if len(trace) else 0.0
+    turn_s = max(1.0, span_s / _TURNS)
+    return Paces(turn_s, max(1800.0, turn_s * 4), turn_s, max(5.0, span_s / 500))
+
+
+class TraceOrigin:
+    """The origin of a trace: everything exists, at the sizes that the trace saw."""
+
+    def __init__(self, trace: Trace, latency_s: float, by_bytes: bool) -> None:
+        self._sizes = dict(zip(trace.instances, trace.object_sizes, strict=True)) if by_bytes else {}
+        self._latency_s = latency_s
+
+    def size_of(self, key: InstanceKey) -> int:
+        """Bytes, or 1 where the capacity counts objects."""
+        return self._sizes.get(key, 1)
+
+    def latency_s(self, key: InstanceKey) -> float:
+        """The model's time for the origin."""
+        return self._latency_s
+
+    def outcome(self, key: InstanceKey) -> FetchOutcome:
+        """Always there."""
+        return FetchOutcome.OK
+
+
+def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int) -> NodeSettings:
+    """The settings of the node of one zone."""
+    pace, off = paces(trace), frozenset(options.ablate)
+    prior = ObserveSettings()
+    return NodeSettings(
+        node=f"{trace.zone_names[index]}-1",
+        zone=trace.zone_names[index],
+        gossip_address=gossip_address(index),
+        peer_address=peer_address(index),
+        seed=options.seed,
+        turn_interval_s=pace.turn_s,
+        idle_turn_s=pace.idle_turn_s,
+        summary_interval_s=pace.turn_s,
+        policies=tuple(DependencyPolicy(name=name) for name in trace.dependencies),
+        observe=replace(
+            prior, hit_price_s=options.hit_s, peer_price_s=options.rtt_s, origin_price_s=options.origin_s
+        ),
+        graph=GraphSettings(association="association" not in off),
+        forecast=ForecastSettings(
+            enabled="forecast" not in off, worker_enabled=False, reforecast_s=max(300.0, pace.turn_s)
+        ),
+        gossip=replace(
+            GossipSettings.profile("lan"),
+            probe_interval_s=pace.probe_s,
+            push_pull_interval_s=pace.probe_s * 10,
+            reconcile_interval_s=pace.probe_s,
+            holdings_flush_s=pace.gossip_s,
+            digests="digests" not in off,
+        ),
+        placement=PlacementSettings(enabled="placement" not in off, plan_interval_s=pace.turn_s),
+        cache=CacheSettings(
+            max_objects=None if options.by_bytes else capacity,
+            max_bytes=capacity if options.by_bytes else None,
+            default_ttl_s=None,
+        ),
+        prefetch=PrefetchSettings(refresh="refresh" not in off),
+        learning=LearningSettings(enabled="learning" not in off),
+    )
+
+
+class _Measure:
+    """Counts the answers, once the warm-up is over."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.meter = Meter()
+
+    def answered(self, answer: Answer) -> None:
+        """One read was answered."""
+        if self.on:
+            self.meter.add(answer.latency_s)
+            self.meter.hits += answer.source is Source.LOCAL
+
+
+class Replay:
+    """One replay of a trace by real nodes; ``hosts`` stay readable afterwards, one a zone."""
+
+    def __init__(self, trace: Trace, capacity: int, options: ReplayOptions) -> None:
+        self._trace = trace
+        self._options = options
+        self._measure = _Measure()
+        self._start_s = trace.ts[0] - _SETTLE_S
+        one_way_s = options.rtt_s / 2
+        self._cluster = Cluster(
+            network=Network(
+                NetworkSettings(one_way_s=one_way_s, jitter_s=0.0), chance(options.seed, "network")
+            ),
+            origin=TraceOrigin(trace, options.origin_s, options.by_bytes),
+            start_s=self._start_s,
+            hit_s=options.hit_s,
+            rtt_s=options.rtt_s,
+            instant_fetches=True,
+            answered=self._measure.answered,
+        )
+        self.hosts = [
+            self._cluster.add(settings_of(trace, capacity, options, zone))
+            for zone in range(len(trace.zone_names))
+        ]
+
+    def run(self, progress: Progress) -> PolicyResult:
+        """Bring the pool together, then play the trace from end to end."""
+        cluster, measure = self._cluster, self._measure
+        for index, host in enumerate(self.hosts):
+            host.boot()
+            cluster.run_until(cluster.schedule.now_s + 1.0)
+            if index:
+                host.give(Join(seeds=(gossip_address(0),)))
+        before = self._walk(progress)
+        cluster.run_until(cluster.schedule.now_s + 60.0)  # what is under way ends
+        after = self._total()
+        return PolicyResult(
+            requests=measure.meter.count,
+            hits=measure.meter.hits,
+            mean_latency_ms=measure.meter.mean_s * 1e3,
+            p99_latency_ms=measure.meter.p99_s * 1e3,
+            origin_fetches=after.origin - before.origin,
+            peer_transfers=after.peer - before.peer,
+            prefetches=after.prefetched - before.prefetched,
+            prefetch_used=after.prefetch_used - before.prefetch_used,
+            late=after.late - before.late,
+            details=_details(self._trace, cluster, self.hosts, after.asked_in_vain - before.asked_in_vain),
+        )
+
+    def _walk(self, progress: Progress) -> Transfers:
+        """Let time pass and the zones read; returns the transfers at the end of the warm-up."""
+        trace, cluster, hosts, start_s = self._trace, self._cluster, self.hosts, self._start_s
+        instances, before = trace.instances, Transfers()
+        warm_from = trace.warm_from(self._options.warmup)
+        rows = zip(trace.ts, trace.zones, trace.objects, trace.clients, strict=True)
+        for number, (ts, zone, instance, client) in enumerate(rows):
+            if number == warm_from:
+                before, self._measure.on = self._total(), True
+            cluster.run_until(ts - start_s)
+            hosts[zone].read(instances[instance], client)
+            if not number % 1000:
+                progress(number)
+        progress(len(trace))
+        return before
+
+    def _total(self) -> Transfers:
+        total = Transfers()
+        for host in self.hosts:
+            total.add(host.transfers)
+        return total
+
+
+def run(trace: Trace, capacity: int, options: ReplayOptions, progress: Progress) -> PolicyResult:
+    """Replay the trace through one node per zone."""
+    if len(trace) == 0:
+        return Meter().result()
+    return Replay(trace, capacity, options).run(progress)
+
+
+def _details(trace: Trace, cluster: Cluster, hosts: list[Host], asked_in_vain: int) -> dict[str, object]:
+    """What else a replay of real nodes can tell: its timers, its gossip, its ledger."""
+    nodes = [host.node for host in hosts if host.node is not None]
+    lines = [node.tuner.ledger(node.observer.price)[0] for node in nodes]
+    requests = sum(line.requests for line in lines)
+    outcomes: dict[str, list[float]] = {}
+    for node in nodes:
+        for outcome in node.cache.outcomes():
+            row = outcomes.setdefault(outcome.reason.value, [0.0, 0.0, 0.0])
+            for i, value in enumerate((outcome.fetched, outcome.used, outcome.wasted)):
+                row[i] += value
+    return {
+        "paces_s": paces(trace)._asdict(),
+        "gossip": dict(cluster.network.sent),
+        "asked_in_vain": asked_in_vain,
+        "ledger_lru_hit_ratio": sum(line.lru_hit_ratio * line.requests for line in lines) / max(1, requests),
+        "ledger_hit_ratio": sum(line.hits for line in lines) / max(1, requests),
+        "eviction": {node.settings.zone: node.cache.eviction for node in nodes},
+        "prefetch_recent": {reason: [round(v, 1) for v in row] for reason, row in sorted(outcomes.items())},
+    }
