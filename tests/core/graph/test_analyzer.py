@@ -96,7 +96,7 @@ def naive(log: list[tuple[str, float, bytes]], options: GraphSettings) -> list[l
     counts, pairs, answers = Counter(), Counter(), []
     for name, second, client in log:
         past = occurrences.setdefault(client, [])
-        latest = {other: since for other, since in past}  # its last occurrence wins
+        latest = dict(past)  # its last occurrence wins
         order = sorted(latest, key=lambda other: max(i for i, (n, _) in enumerate(past) if n == other))
         trail = [other for other in order if latest[other] > second - options.recent_s]
         trail = trail[-options.recent_instances :]

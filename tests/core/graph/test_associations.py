@@ -46,10 +46,9 @@ def test_support_antecedent_and_confidence_are_asked_for():
 
 def test_the_most_probable_come_first_and_at_most_four():
     pairs = Associations(GraphSettings())
-    for index in range(6):
-        key, hashed = instance("page")
-        for _ in range(5):
-            pairs.occurred(key, hashed)
+    key, hashed = instance("page")
+    for _ in range(30):
+        pairs.occurred(key, hashed)
     for index, name in enumerate("abcdef"):
         for _ in range(12 + index):
             pairs.followed(hashed, *instance(name), 1.0)
@@ -128,7 +127,8 @@ def test_nonsense_is_refused(obj):
 
 @pytest.mark.parametrize(
     "row",
-    [["d", b"k", 3], ["d", "k", 3, []], ["d", b"k", 0, []], ["d", b"k", 3, [["d", b"f", 2]]], ["d", b"k", 3, 7],
+    [["d", b"k", 3], ["d", "k", 3, []], ["d", b"k", 0, []], ["d", b"k", 3, 7],
+     ["d", b"k", 3, [["d", b"f", 2]]],
      ["d", b"k", 3, [["d", b"f", 2, -1.0]]], ["d", b"k", 3, [["d", b"f", 2, float("nan")]]],
      ["\ud800", b"k", 3, []], ["d", b"x" * 5000, 3, []]],
 )  # fmt: skip

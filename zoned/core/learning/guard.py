@@ -78,6 +78,7 @@ class LossGuard:
         excess_s, allowed_s = account.excess.mean, settings.max_loss * account.lru.mean
         if account.stopped:
             account.stopped = excess_s > allowed_s / 2
-        elif excess_s > allowed_s and account.excess.lower(settings.guard_z) > 0.0:
-            account.stopped = True
-            self.stops += 1
+        elif account.excess.values >= settings.loss_batches:
+            if excess_s > allowed_s and account.excess.lower(settings.loss_z) > 0.0:
+                account.stopped = True
+                self.stops += 1

@@ -13,7 +13,6 @@ import math
 
 from zoned.core.errors import StateError
 
-
 _LIMIT = 1e15  # no sum of ours comes near; beyond it squares of restored numbers would overflow
 
 
@@ -51,12 +50,17 @@ class Discounted:
         return self._total / self._weight if self._weight else 0.0
 
     def lower(self, z: float) -> float:
-        """Mean - z standard errors; minus infinity before there are two values to tell a spread from."""
+        """Mean - z standard errors; minus infinity before there are two values to tell a spread from.
+
+        A spread told from few values is itself uncertain, so z is widened towards Student's t (the first
+        term of the Cornish-Fisher expansion). Without that the first few batches raise most false alarms.
+        """
         if self.values < 2:
             return -math.inf
         count = self._weight * self._weight / self._weight_squares  # effective number of values, > 1
-        spread = max(0.0, self._squares / self._weight - self.mean**2) * count / (count - 1.0)
-        return self.mean - z * math.sqrt(spread / count)
+        variance = max(0.0, self._squares / self._weight - self.mean**2) / (count - 1.0)  # of the mean
+        widened = z * (1.0 + (z * z + 1.0) / (4.0 * (count - 1.0)))
+        return self.mean - widened * math.sqrt(variance)
 
     def export_state(self) -> list[float]:
         """Five numbers for `restored`."""
@@ -70,7 +74,7 @@ class Discounted:
             weight, weight_squares, total, squares = numbers
         except (TypeError, ValueError, OverflowError) as error:
             raise StateError(f"learning: not a discounted sum: {error}") from error
-        sane = all([abs(number) < _LIMIT for number in (values, *numbers)])  # false for NaN, too
+        sane = all(abs(number) < _LIMIT for number in (values, *numbers))  # false for NaN, too
         # With one value both weights are 1; a second one parts them (else the spread would divide by 0).
         least = weight_squares * (1.0 + 1e-9) if values >= 2 else weight_squares
         if not sane or values < 0 or (values > 0) != (weight > 0) or squares < 0 or weight * weight < least:

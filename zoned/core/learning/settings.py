@@ -75,6 +75,11 @@ class LearningSettings:
     max_loss: float = 0.01
     """Prefetching stops for a dependency whose mean latency, at equal prices, is worse than the shadow
     LRU's by more than this share, until it is within half of it. Range 0..1."""
+    loss_z: float = 3.0
+    """Such a loss counts only if it is also larger than so many standard errors: it is looked for after every
+    batch, and the shadow of a large store is a sample. Range 0..6. Higher: slower to stop."""
+    loss_batches: int = 4
+    """Batches seen before a loss may be called: the first are cold misses on both sides. Range 2..1000."""
     loss_decay: float = 0.9
     """What a batch of that comparison is worth a batch later. Range 0.1..0.999."""
     drift_delta: float = 0.05

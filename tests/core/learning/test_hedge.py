@@ -1,0 +1,117 @@
+"""Hedge and the guard before it: real advantages are taken, luck is not, LRU comes back."""
+
+from __future__ import annotations
+
+import random
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoned.core.errors import StateError
+from zoned.core.learning.hedge import Hedge
+from zoned.core.learning.settings import LearningSettings
+
+SETTINGS = LearningSettings()
+LRU, S3FIFO, SIEVE = 0, 1, 2
+
+
+def play(
+    hedge: Hedge, batches: int, means: tuple[float, float, float], noise: float, rng: random.Random
+) -> list[int]:
+    """Batches whose common difficulty varies, and whose arms vary apart by ``noise``."""
+    played = []
+    for _ in range(batches):
+        hard = rng.gauss(0.0, 0.05)
+        ratios = [min(1.0, max(0.0, mean + hard + rng.gauss(0.0, noise))) for mean in means]
+        hedge.learn(ratios, 0.001, 0.2)
+        played.append(hedge.played)
+    return played
+
+
+def test_a_real_advantage_is_taken_after_some_batches():
+    hedge = Hedge(SETTINGS)
+    played = play(hedge, 40, (0.5, 0.4, 0.45), 0.02, random.Random(1))
+    assert played[: SETTINGS.guard_batches - 1] == [LRU] * (SETTINGS.guard_batches - 1)
+    assert played[-1] == S3FIFO and played.index(S3FIFO) < 20
+    weights = hedge.weights()
+    assert sum(weights) == pytest.approx(1.0) and max(weights) == weights[S3FIFO]
+
+
+def test_equal_arms_stay_with_lru():
+    hedge = Hedge(SETTINGS)
+    for _ in range(100):
+        hedge.learn([0.3, 0.3, 0.3], 0.001, 0.2)
+    assert hedge.played == LRU and hedge.changes == 0
+    assert hedge.weights() == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+
+
+def test_an_advantage_within_the_hysteresis_changes_nothing():
+    hedge = Hedge(SETTINGS)
+    for _ in range(100):
+        hedge.learn([0.300, 0.299, 0.299], 0.001, 0.2)
+    assert hedge.played == LRU
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_luck_is_rarely_believed(seed):
+    """Arms that are no better: the share of batches in which something else than LRU is played."""
+    played = play(Hedge(SETTINGS), 1000, (0.4, 0.4, 0.4), 0.03, random.Random(seed))
+    assert sum(arm != LRU for arm in played) < 0.05 * len(played)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lru_comes_back_when_the_advantage_is_gone(seed):
+    rng, hedge = random.Random(seed), Hedge(SETTINGS)
+    assert play(hedge, 60, (0.5, 0.4, 0.45), 0.02, rng)[-1] == S3FIFO
+    played = play(hedge, 60, (0.5, 0.6, 0.55), 0.02, rng)
+    assert played[-1] == LRU and played.index(LRU) < 40
+
+
+def test_the_leader_changes_when_another_arm_is_clearly_better():
+    rng, hedge = random.Random(3), Hedge(SETTINGS)
+    assert play(hedge, 60, (0.5, 0.40, 0.45), 0.02, rng)[-1] == S3FIFO
+    assert play(hedge, 100, (0.5, 0.45, 0.35), 0.02, rng)[-1] == SIEVE
+
+
+def test_nothing_to_save_is_nothing_to_choose():
+    hedge = Hedge(SETTINGS)
+    for _ in range(20):
+        hedge.learn([0.5, 0.1, 0.1], 0.2, 0.2)  # a miss costs no more than a hit
+    assert hedge.played == LRU
+
+
+def test_survives_a_restart():
+    hedge, after = Hedge(SETTINGS), Hedge(SETTINGS)
+    play(hedge, 40, (0.5, 0.4, 0.45), 0.02, random.Random(1))
+    after.restore_state(msgpack.unpackb(msgpack.packb(hedge.export_state())))
+    assert (after.played, after.weights()) == (hedge.played, hedge.weights())
+    assert after.export_state() == hedge.export_state()
+
+
+def test_other_arms_than_then_start_afresh():
+    hedge = Hedge(SETTINGS)
+    play(hedge, 40, (0.5, 0.4, 0.45), 0.02, random.Random(1))
+    after = Hedge(LearningSettings(arms=("lru", "sieve")))
+    after.restore_state(hedge.export_state())
+    assert after.played == LRU
+
+
+leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["played", "unit_s"]), leaf | st.sampled_from(["lru", "sieve"])),
+    st.lists(
+        leaf | st.lists(leaf | st.lists(st.floats(0, 3), max_size=6), max_size=3), min_size=3, max_size=3
+    ),
+)
+def test_nonsense_is_refused_or_harmless(parts, arms):
+    hedge = Hedge(SETTINGS)
+    try:
+        hedge.restore_state({**parts, "arms": dict(zip(SETTINGS.arms, arms, strict=True))})
+    except StateError:
+        assert hedge.played == LRU
+    hedge.learn([0.5, 0.4, 0.4], 0.001, 0.2)
+    assert sum(hedge.weights()) == pytest.approx(1.0)

@@ -1,0 +1,239 @@
+"""The learning stage as the node uses it."""
+
+from __future__ import annotations
+
+import random
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.learning.lru_twin import TwinLru, zipf
+from zoned.core.errors import StateError
+from zoned.core.learning import LearningSettings, Tuner
+from zoned.core.names import InstanceKey, Instant, key_hash
+from zoned.core.records import DependencyForecast, Forecast, PrefetchOutcome, Reason, Source
+
+NOW = Instant(0.0, 0.0, 0.0)
+EMPTY = Forecast(made=NOW, dependencies=(), instances=())
+PRICES = {Source.LOCAL: 0.001, Source.PEER: 0.08, Source.ORIGIN: 0.2, Source.HOME: 0.28}
+price = PRICES.__getitem__
+
+
+def at(second: float) -> Instant:
+    return Instant(second, second, second)
+
+
+def tuner(objects: int | None = 100, size: int | None = None, seed: int = 1, **options) -> Tuner:
+    return Tuner(LearningSettings(**options), objects, size, random.Random(seed))
+
+
+def read(
+    one: Tuner, name: int, dependency: str = "d", source: Source = Source.ORIGIN, size: int = 1, now=NOW
+) -> None:
+    key = InstanceKey(dependency, b"%d" % name)
+    one.access(key, key_hash(key), size, now)
+    one.served(dependency, source)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 15), st.sampled_from(list(Source))), max_size=200
+    ),
+    st.integers(1, 8),
+    st.booleans(),
+)
+def test_the_ledger_equals_an_exact_lru_on_the_same_accesses(accesses, capacity, enabled):
+    one, twin = tuner(capacity, enabled=enabled), TwinLru(capacity)
+    hits = {"a": 0, "b": 0}
+    for dependency, name, source in accesses:
+        read(one, name, dependency, source)
+        hits[dependency] += twin.access((dependency, name), 1)
+    total, *lines = one.ledger(price)
+    assert total.requests == len(accesses)
+    assert total.lru_hit_ratio == pytest.approx(sum(hits.values()) / len(accesses) if accesses else 0.0)
+    for line in lines:
+        seen = [source for dependency, _, source in accesses if dependency == line.dependency]
+        assert line.requests == len(seen) and line.hits == seen.count(Source.LOCAL)
+        assert line.lru_hit_ratio == pytest.approx(hits[line.dependency] / len(seen))
+        assert line.lru_origin_fetches == len(seen) - hits[line.dependency]
+        assert line.latency_s == pytest.approx(sum(price(source) for source in seen))
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.integers(0, 10), st.floats(0, 30)), max_size=150),
+    st.integers(1, 8),
+    st.floats(5, 60),
+)
+def test_so_it_does_when_copies_expire(accesses, capacity, ttl_s):
+    one, twin = tuner(capacity), TwinLru(capacity)
+    one.lifetime("d", ttl_s)
+    now_s, hits = 0.0, 0
+    for name, gap_s in accesses:
+        now_s += gap_s
+        read(one, name, now=at(now_s))
+        hits += twin.access(name, 1, now_s, ttl_s)
+    assert one.ledger(price)[0].lru_origin_fetches == len(accesses) - hits
+
+
+def test_a_large_store_is_sampled_and_still_close():
+    one = tuner(2000, sample_objects=500)
+    twin_hits, held = 0, {}
+    accesses = zipf(40_000, 20_000, 0.9, seed=5)
+    for name in accesses:
+        read(one, name)
+        twin_hits += name in held
+        held.pop(name, None)
+        held[name] = None
+        if len(held) > 2000:
+            del held[next(iter(held))]
+    assert one.counters["sample_rate"] == 0.25
+    assert one.ledger(price)[0].lru_hit_ratio == pytest.approx(twin_hits / len(accesses), abs=0.02)
+
+
+def scan_and_loop(one: Tuner, batches: int) -> list[str]:
+    """A working set that LRU keeps losing to a scan, while S3-FIFO and SIEVE keep it."""
+    advice, fresh = [], 10_000
+    for _ in range(batches):
+        for step in range(300):
+            if step % 3:
+                read(one, (fresh := fresh + 1))
+            else:
+                read(one, step // 3 % 40, source=Source.LOCAL)
+        advice.append(one.review((), price, EMPTY, NOW).eviction)
+    return advice
+
+
+def test_a_better_policy_is_advised_once_it_is_sure():
+    one = tuner(100)
+    advice = scan_and_loop(one, 30)
+    assert advice[0] == "lru" and advice[-1] in ("s3fifo", "sieve")
+    scores = {score.arm: score for score in one.arms()}
+    assert [score.played for score in scores.values()].count(True) == 1 and scores[advice[-1]].played
+    assert scores[advice[-1]].hit_ratio > scores["lru"].hit_ratio + 0.1
+    assert scores["lru"].requests == 30 * 300
+    assert one.counters["arm_changes"] == 1
+
+
+def test_where_nothing_helps_lru_is_advised():
+    one = tuner(100)
+    for name in range(30_000):
+        read(one, name)
+        if name % 300 == 299:
+            assert one.review((), price, EMPTY, NOW).eviction == "lru"
+
+
+def test_switched_off_it_advises_plain_lru_but_keeps_the_ledger():
+    one = tuner(100, enabled=False)
+    assert set(scan_and_loop(one, 30)) == {"lru"}
+    advice = one.review((PrefetchOutcome("d", Reason.FORECAST, 500, 0, 500),), price, EMPTY, NOW)
+    assert (advice.eviction, dict(advice.thresholds), advice.refit) == ("lru", {}, ())
+    assert one.ledger(price)[0].requests == 9000
+    assert [score.arm for score in one.arms()] == ["lru"]
+
+
+def test_outcomes_become_thresholds():
+    one = tuner()
+    assert not one.review((), price, EMPTY, NOW).thresholds
+    outcomes = (
+        PrefetchOutcome("d", Reason.FORECAST, 50, 20, 20),
+        PrefetchOutcome("d", Reason.ASSOCIATION, 50, 2, 40),
+    )
+    thresholds = one.review(outcomes, price, EMPTY, NOW).thresholds
+    assert thresholds["d", Reason.FORECAST] == pytest.approx(0.56)
+    assert thresholds["d", Reason.ASSOCIATION] > 1.0
+
+
+def test_a_dependency_that_does_worse_than_lru_is_not_prefetched_for():
+    one = tuner(100)
+    for _ in range(6):
+        for step in range(300):
+            read(one, step % 50, "bad", Source.ORIGIN)  # LRU would hit all of these
+            read(one, step % 50, "good", Source.LOCAL)
+        thresholds = one.review((), price, EMPTY, NOW).thresholds
+    assert thresholds["bad", Reason.FORECAST] > 1.0 and thresholds["bad", Reason.ASSOCIATION] > 1.0
+    assert not any(name == "good" for name, _ in thresholds)
+
+
+def test_a_drifting_forecast_is_refitted():
+    one, asked = tuner(), []
+    for minute in range(60):
+        error = 0.3 if minute < 30 else 1.5
+        line = DependencyForecast(
+            dependency="d", horizon_s=3600.0, mean=1.0, quantiles=(0.0, 1.0, 2.0), model="m", error=error
+        )
+        made = Forecast(made=at(60.0 * minute), dependencies=(line,), instances=())
+        asked += one.review((), price, made, at(60.0 * minute)).refit
+    assert asked == ["d"]
+
+
+def test_prefetches_are_in_the_ledger():
+    one = tuner()
+    one.fetched(Reason.FORECAST, "d", 100, Source.PEER)
+    one.fetched(Reason.REFRESH, "d", 10)
+    one.prefetch_used("d", Reason.FORECAST)
+    one.prefetch_used("d", Reason.DEMAND)
+    line = one.ledger(price)[1]
+    assert (line.prefetched, line.prefetch_used, line.prefetched_bytes, line.peer_transfers) == (2, 1, 110, 1)
+
+
+def test_an_invalidated_instance_is_a_miss_for_lru_too():
+    one, key = tuner(), InstanceKey("d", b"1")
+    read(one, 1)
+    read(one, 1)
+    one.dropped(key_hash(key))
+    read(one, 1)
+    assert one.ledger(price)[0].lru_origin_fetches == 2
+
+
+def test_what_was_learnt_survives_a_restart():
+    one = tuner()
+    scan_and_loop(one, 30)
+    outcomes = (
+        PrefetchOutcome("d", Reason.ASSOCIATION, 50, 2, 40),
+        PrefetchOutcome("d", Reason.FORECAST, 50, 20, 20),
+    )
+    before = one.review(outcomes, price, EMPTY, NOW)
+    after = tuner()
+    after.restore_state(msgpack.unpackb(msgpack.packb(one.export_state())), NOW)
+    advice = after.review((), price, EMPTY, NOW)
+    assert (advice.eviction, advice.thresholds) == (before.eviction, before.thresholds)
+    assert after.ledger(price)[0].requests == 0
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.binary(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["hedge", "thresholds", "arms"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+threshold_rows = st.tuples(
+    st.text(max_size=3),
+    st.sampled_from(["forecast", "moon", 3]),
+    st.floats() | st.integers(),
+    st.booleans(),
+)
+
+
+@given(
+    anything | st.fixed_dictionaries({"hedge": st.just({"arms": {}}), "thresholds": st.lists(threshold_rows)})
+)
+def test_nonsense_is_refused_or_harmless(obj):
+    one = tuner()
+    try:
+        one.restore_state(obj, NOW)
+    except StateError:
+        pass
+    advice = one.review((), price, EMPTY, NOW)
+    assert advice.eviction == "lru" and all(0.0 < value <= 2.0 for value in advice.thresholds.values())
+
+
+def test_the_first_arm_must_be_lru():
+    with pytest.raises(AssertionError, match="lru"):
+        tuner(arms=("sieve", "lru"))
