@@ -97,8 +97,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def path_of(*parts: str | bytes) -> str:
     """``("ring", "locate", dep, key)`` -> ``/v1/ring/locate/dep/key``, percent-encoded."""
-    encoded = [quote(part, safe="/" if number == len(parts) - 1 else "") for number, part in enumerate(parts)]
-    return "/v1/" + "/".join(encoded)
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
 class Agent:

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from zoned.core.settings import ABLATIONS
 from zoned.demo.run import DemoError, DemoOptions
 from zoned.demo.run import demo as run_demo
 from zoned.demo.screen import LiveScreen, SilentScreen, TextScreen
-from zoned.simulation.results import ABLATIONS
 from zoned.simulation.trace import TraceError
 
 
@@ -32,7 +32,7 @@ from zoned.simulation.trace import TraceError
     help="CSV trace instead of the one shipped.",
 )
 @click.option(
-    "--ablate", multiple=True, type=click.Choice(ABLATIONS), help="Switch a stage off (repeatable)."
+    "--ablate", multiple=True, type=click.Choice(list(ABLATIONS)), help="Switch a stage off (repeatable)."
 )
 @click.option("--serve", is_flag=True, help="Leave the agents and their pages up at the end, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")

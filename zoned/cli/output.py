@@ -115,9 +115,9 @@ def pairs(values: Mapping[str, object]) -> Iterable[str]:
 
 def cell(value: object) -> str:
     """A value in a table: nothing is a dash, floats have four figures, lists are joined."""
+    if value is None or value in ("", [], {}):
+        return "-"
     match value:
-        case None | "" | [] | {}:
-            return "-"
         case bool():
             return "yes" if value else "no"
         case float():

@@ -17,7 +17,6 @@ import click
 from zoned.cli.client import TIMED_OUT, UNHEALTHY, Agent, AgentError, reason_of
 from zoned.cli.output import asks_agent, pairs, rows_table, show
 
-
 SHOWN_ROWS = 40
 
 

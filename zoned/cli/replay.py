@@ -18,9 +18,10 @@ from rich.table import Table
 
 from zoned.config.kinds import Wrong
 from zoned.config.units import duration_text, seconds_of
+from zoned.core.settings import ABLATIONS
 from zoned.simulation import zoned_policy
 from zoned.simulation.replay import REFERENCE, Replay, capacity_of, run
-from zoned.simulation.results import ABLATIONS, ReplayOptions, Runner
+from zoned.simulation.results import ReplayOptions, Runner
 from zoned.simulation.rows import READERS
 from zoned.simulation.trace import Trace, TraceError, read
 
@@ -92,7 +93,7 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
 @click.option(
     "--dep-prefix", is_flag=True, help="Objects are dep:key (envoy: the cluster is the dependency)."
 )
-@click.option("--ablate", type=click.Choice(ABLATIONS), multiple=True, help="Switch a stage of zoned off.")
+@click.option("--ablate", type=click.Choice(list(ABLATIONS)), multiple=True, help="Switch a stage off.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def replay(

@@ -54,9 +54,7 @@ def locate(agent: Agent, output: str | None, dependency: str, key: str) -> None:
     def lines() -> Iterable[str]:
         yield f"shard {value['shard']} of ring {value['ring_id']}"
         yield from rows_table(value["preference_list"], "node", "zone")
-        yield "held by " + (
-            ", ".join(_name(holder) for holder in value["holders"]) or "nobody that we know of"
-        )
+        yield "held by " + (", ".join(value["holders"]) or "nobody that we know of")
 
     show(value, output, lines)
 

@@ -1,4 +1,4 @@
-"""``zoned top``: the agent, live. One screen of what the other verbs say, asked for again every two seconds."""
+"""``zoned top``: the agent, live. One screen of what the other verbs say, asked for every two seconds."""
 
 from __future__ import annotations
 

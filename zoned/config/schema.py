@@ -19,7 +19,7 @@ from typing import Any
 from zoned.config import addresses, kinds, units
 from zoned.config.kinds import Kind
 from zoned.core.records import DependencyPolicy
-from zoned.core.settings import NodeSettings
+from zoned.core.settings import ABLATIONS, NodeSettings
 
 GOSSIP_PORT, PEER_PORT, HTTP_PORT = 7946, 7947, 7980
 LOOPBACK = "127.0.0.1"
@@ -33,16 +33,6 @@ STAGE_DEFAULTS: dict[str, Any] = {
 }
 NODE_DEFAULTS = {field.name: field.default for field in dataclasses.fields(NodeSettings)}
 POLICY = DependencyPolicy(name="-")
-
-# What `agent.ablate` switches off: (stage, field, the value that means "off").
-ABLATIONS: dict[str, tuple[str, str, Any]] = {
-    "digests": ("gossip", "digests", False),
-    "forecast": ("forecast", "enabled", False),
-    "association": ("graph", "association", False),
-    "placement": ("placement", "enabled", False),
-    "learning": ("learning", "enabled", False),
-    "refresh": ("cache", "max_refreshes", 0),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,9 @@ only its own part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from zoned.core.cache import CacheSettings
 from zoned.core.facts import FactsSettings
@@ -21,6 +23,16 @@ from zoned.core.placement import PlacementSettings
 from zoned.core.prefetch import PrefetchSettings
 from zoned.core.records import DependencyPolicy
 from zoned.core.ring import RingSettings
+
+ABLATIONS: dict[str, tuple[str, str, Any]] = {
+    "digests": ("gossip", "digests", False),
+    "forecast": ("forecast", "enabled", False),
+    "association": ("graph", "association", False),
+    "placement": ("placement", "enabled", False),
+    "learning": ("learning", "enabled", False),
+    "refresh": ("cache", "max_refreshes", 0),
+}
+"""What can be switched off to see what it is worth: (stage, field, the value that means "off")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +72,11 @@ class NodeSettings:
     prefetch: PrefetchSettings = field(default_factory=PrefetchSettings)
     flight: FlightSettings = field(default_factory=FlightSettings)
     learning: LearningSettings = field(default_factory=LearningSettings)
+
+
+def ablated(settings: NodeSettings, stages: Iterable[str]) -> NodeSettings:
+    """The same node with these `ABLATIONS` switched off."""
+    for name in stages:
+        stage, attribute, off = ABLATIONS[name]
+        settings = replace(settings, **{stage: replace(getattr(settings, stage), **{attribute: off})})
+    return settings

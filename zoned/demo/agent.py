@@ -25,7 +25,7 @@ def main() -> int:
     async def distance(node: NodeName, purpose: Purpose) -> None:
         await asyncio.sleep(delay_s)
 
-    return run(load(path, os.environ, {}), before_peer_call=distance)
+    return run(load(path, os.environ, {}), before_call=distance)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,6 @@ from zoned.simulation.trace import Trace
 Progress: TypeAlias = Callable[[int], None]
 """Told now and then how many requests of the trace are done (the whole trace, warm-up included)."""
 
-ABLATIONS = ("digests", "forecast", "association", "placement", "learning", "refresh")
-"""The stages that ``--ablate`` may switch off, in the order of the loop."""
-
-
 def no_progress(done: int) -> None:
     """For callers that nobody watches."""
 

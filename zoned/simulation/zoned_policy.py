@@ -16,14 +16,11 @@ from zoned.core.cache import CacheSettings
 from zoned.core.events import FetchOutcome, Join
 from zoned.core.forecast import ForecastSettings
 from zoned.core.gossip import GossipSettings
-from zoned.core.graph import GraphSettings
-from zoned.core.learning import LearningSettings
 from zoned.core.names import InstanceKey
 from zoned.core.observe import ObserveSettings
 from zoned.core.placement import PlacementSettings
-from zoned.core.prefetch import PrefetchSettings
 from zoned.core.records import DependencyPolicy, Source
-from zoned.core.settings import NodeSettings
+from zoned.core.settings import NodeSettings, ablated
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
 from zoned.simulation.host import Answer, Host, Transfers
 from zoned.simulation.network import Network, NetworkSettings
@@ -73,9 +70,8 @@ class TraceOrigin:
 
 def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int) -> NodeSettings:
     """The settings of the node of one zone."""
-    pace, off = paces(trace), frozenset(options.ablate)
-    prior = ObserveSettings()
-    return NodeSettings(
+    pace = paces(trace)
+    settings = NodeSettings(
         node=f"{trace.zone_names[index]}-1",
         zone=trace.zone_names[index],
         gossip_address=gossip_address(index),
@@ -85,30 +81,25 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
         idle_turn_s=pace.idle_turn_s,
         summary_interval_s=pace.turn_s,
         policies=tuple(DependencyPolicy(name=name) for name in trace.dependencies),
-        observe=replace(
-            prior, hit_price_s=options.hit_s, peer_price_s=options.rtt_s, origin_price_s=options.origin_s
+        observe=ObserveSettings(
+            prior_hit_s=options.hit_s, prior_peer_s=options.rtt_s, prior_origin_s=options.origin_s
         ),
-        graph=GraphSettings(association="association" not in off),
-        forecast=ForecastSettings(
-            enabled="forecast" not in off, worker_enabled=False, reforecast_s=max(300.0, pace.turn_s)
-        ),
+        forecast=ForecastSettings(worker_enabled=False, reforecast_s=max(300.0, pace.turn_s)),
         gossip=replace(
             GossipSettings.profile("lan"),
             probe_interval_s=pace.probe_s,
             push_pull_interval_s=pace.probe_s * 10,
             reconcile_interval_s=pace.probe_s,
             holdings_flush_s=pace.gossip_s,
-            digests="digests" not in off,
         ),
-        placement=PlacementSettings(enabled="placement" not in off, plan_interval_s=pace.turn_s),
+        placement=PlacementSettings(plan_interval_s=pace.turn_s),
         cache=CacheSettings(
             max_objects=None if options.by_bytes else capacity,
             max_bytes=capacity if options.by_bytes else None,
             default_ttl_s=None,
         ),
-        prefetch=PrefetchSettings(refresh="refresh" not in off),
-        learning=LearningSettings(enabled="learning" not in off),
     )
+    return ablated(settings, options.ablate)
 
 
 class _Measure:
