@@ -16,12 +16,17 @@ from zoned.cli.output import asks_agent, rows_table, show
 from zoned.cli.reads import key_bytes
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def ring(ctx: click.Context) -> None:
+class _ShowByDefault(click.Group):
+    """``zoned ring -o json`` is ``zoned ring show -o json``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["show", *args])
+
+
+@click.group(cls=_ShowByDefault)
+def ring() -> None:
     """Who is home to what, and whether all agree; without a verb: show."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show_ring)
 
 
 @ring.command("show")
