@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoned.core.prefetch.prefetcher import Prefetcher
 from zoned.core.prefetch.settings import PrefetchSettings
 
-__all__ = ["PrefetchSettings"]
+__all__ = ["PrefetchSettings", "Prefetcher"]

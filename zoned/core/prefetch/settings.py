@@ -11,6 +11,8 @@ class PrefetchSettings:
 
     enabled: bool = True
     """Off: nothing is fetched ahead of demand. Copies handed over by a draining zone are refused too."""
+    refresh: bool = True
+    """Fetch anew what is used and about to expire. Off: it expires, and the next read misses."""
     bandwidth_bytes_s: float = 8 << 20
     """Refill of the byte bucket: what prefetching may move per second in the long run. Range > 0. Too high:
     it competes with the reads it is meant to help."""
@@ -18,7 +20,7 @@ class PrefetchSettings:
     """Size of the byte bucket: what may move at once after a quiet time. One instance may overdraw it, so
     that a large one is not stuck for ever; the next then waits until the debt is paid. Range > 0."""
     origin_rate: float = 50.0
-    """Prefetches per second that name no holder, and so may reach the origin. Range > 0. Too high: origins
+    """Prefetches per second that name no holder, so may reach the origin. Range > 0. Too high: origins
     feel zoned as load."""
     origin_burst: float = 100.0
     """How many of those may go at once after a quiet time. Range >= 1."""
@@ -37,6 +39,19 @@ class PrefetchSettings:
     min_confidence: float = 0.4
     """The least confidence of an association that is acted on (warmth-study.md); the learner's threshold for
     the dependency can only raise it. Range 0..1. Lower: more transfers, fewer of them used."""
+    refresh_probability: float = 0.6
+    """What the use of a copy that was used in its last life is taken for. A threshold of the learner above it
+    stops refreshing that dependency. Range 0..1."""
+    saved_s: float = 0.2
+    """Seconds that a copy saves at its first use, where the want does not come from a plan (drain, restart,
+    refresh, association): an origin's latency. It ranks those against the plan's wants. Range > 0."""
+    restart_delay_s: float = 5.0
+    """After a restart, how long the warm-up waits for the other members' digests: sooner, everything would come
+    from the origins. Range >= 0."""
+    retry_after_s: float = 60.0
+    """An instance whose prefetch failed is left alone for so long, whatever the plan says. Range >= 0."""
+    max_failed: int = 1024
+    """How many failed instances are remembered for that; the oldest is forgotten first. Range >= 1."""
     expected_size_bytes: int = 16_384
     """What an instance of unknown size is taken for, until instances have been seen. Range >= 1."""
     allowance_per_miss: float = 0.05

@@ -1,0 +1,76 @@
+"""What prefetching may spend: bytes per second, origin reads per second, and guesses per miss.
+
+The first two are token buckets: they keep a burst from hurting the reads it is meant to help. The third,
+the *allowance*, keeps the sum honest over any length of time. A guess costs a token; a guess that was used
+gives its token back, for it replaced a miss; each demand miss brings a fraction of one. So
+
+    transfers <= misses there would have been x (1 + allowance_per_miss) + allowance_start
+
+however bad the guesses are (refsim.py's running allowance, warmth-study.md VAL point 6). Nothing here
+looks at a clock: time comes with each call.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+_SLACK = 1e-6  # a bucket refilled to within rounding of what is asked has it
+
+
+class TokenBucket:
+    """Tokens that come at a rate, up to a burst. Spending may overdraw; then nothing goes until it is paid."""
+
+    __slots__ = ("_as_of_s", "_burst", "_rate_s", "_tokens")
+
+    def __init__(self, rate_s: float, burst: float) -> None:
+        assert rate_s > 0 and burst > 0
+        self._rate_s = rate_s
+        self._burst = burst
+        self._tokens = burst
+        self._as_of_s = -inf
+
+    def has(self, tokens: float, now_s: float) -> bool:
+        """Whether that many are there now (never more than the burst is asked for)."""
+        self._refill(now_s)
+        return self._tokens >= min(tokens, self._burst) - _SLACK
+
+    def spend(self, tokens: float, now_s: float) -> None:
+        """Take (or, negative, give back) tokens, whether they are there or not."""
+        self._refill(now_s)
+        self._tokens = min(self._burst, self._tokens - tokens)
+
+    def ready_s(self, tokens: float, now_s: float) -> float:
+        """When ``has`` will say yes; now, if it does."""
+        self._refill(now_s)
+        missing = min(tokens, self._burst) - self._tokens
+        return now_s if missing <= _SLACK else now_s + missing / self._rate_s
+
+    def _refill(self, now_s: float) -> None:
+        if now_s > self._as_of_s:
+            if self._as_of_s != -inf:
+                self._tokens = min(self._burst, self._tokens + (now_s - self._as_of_s) * self._rate_s)
+            self._as_of_s = now_s
+
+
+class Allowance:
+    """Tokens for guesses: from demand misses, and back from guesses that were used."""
+
+    __slots__ = ("_most", "_per_miss", "tokens")
+
+    def __init__(self, start: float, per_miss: float, most: float) -> None:
+        self._per_miss = per_miss
+        self._most = most
+        self.tokens = start
+
+    def missed(self) -> None:
+        """A read missed: that much more may be tried to avoid the next."""
+        if self.tokens < self._most:
+            self.tokens += self._per_miss
+
+    def give_back(self, tokens: int = 1) -> None:
+        """Guesses were used, or never travelled."""
+        self.tokens = min(self._most, self.tokens + tokens)
+
+    def spend(self) -> None:
+        """A guess travels."""
+        self.tokens -= 1.0

@@ -1,0 +1,353 @@
+"""The prefetcher: which copies are fetched before anyone asks, in which order, and within which budget.
+
+Wants come from the plan (each turn), from associations (after each read), from copies about to expire,
+from another zone that drains, and from the list of what was hot before a restart. They wait in one queue by
+value; ``orders`` starts as many as the budget lets go now. Associations have a lane of their own in front
+of it: a page's parts are asked for within a second or not at all, so they go at once or are dropped.
+
+Whether a want still makes sense is asked at the last moment: the copy may have come by itself, the plan
+may have dropped it, its time may be over. Nothing here knows where copies are or how they travel; a
+``source`` is passed on as the planner named it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+from types import MappingProxyType
+from typing import NamedTuple
+
+from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
+from zoned.core.prefetch.budget import Allowance, TokenBucket
+from zoned.core.prefetch.queue import CLASSES, GUESS, GUESSES, OPEN, Queued, WantQueue
+from zoned.core.prefetch.settings import PrefetchSettings
+from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
+
+Thresholds = Mapping[tuple[Dependency, Reason], float]
+_NO_THRESHOLDS: Thresholds = MappingProxyType({})
+_MIB = float(1 << 20)
+_SIZE_MEMORY = 0.05  # weight of the newest size in the running mean
+_ALL = (1 << CLASSES) - 1
+_GUESS_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & GUESS)
+_OPEN_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & OPEN)
+_LANE = 1 << (GUESS | OPEN)  # associations are guesses, and name no holder
+
+
+class _Travelling(NamedTuple):
+    reason: Reason
+    expected_bytes: float
+    started_s: float
+
+
+class Prefetcher:
+    """``rng`` is not used: ties go by age. It is taken because all stages are built alike."""
+
+    def __init__(self, settings: PrefetchSettings, rng: Random) -> None:
+        self._settings = settings
+        self._queue = WantQueue(settings.max_queue)
+        self._lane: dict[InstanceKey, Queued] = {}  # oldest first
+        self._later: tuple[float, tuple[Queued, ...]] | None = None  # what a restart warms up, and when
+        self._in_flight: dict[InstanceKey, _Travelling] = {}  # oldest first
+        self._failed: dict[InstanceKey, float] = {}  # not to be tried again before
+        self._bytes = TokenBucket(settings.bandwidth_bytes_s, settings.burst_bytes)
+        self._origin = TokenBucket(settings.origin_rate, settings.origin_burst)
+        self._allowance = Allowance(
+            settings.allowance_start, settings.allowance_per_miss, settings.allowance_max
+        )
+        self._mean_size = float(settings.expected_size_bytes)
+        self._plan: Plan | None = None
+        self._now_s = 0.0
+        self.paused = False
+        self.missed = self._allowance.missed  # [hot] a read missed: no call in between
+        self.counters: dict[str, int] = dict.fromkeys(("dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately", "lane_dropped", "given_up", "refused", *(f"{what}_{reason.value}" for what in ("ordered", "fetched", "failed", "used") for reason in Reason if reason is not Reason.DEMAND)), 0)  # fmt: skip
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is fetched ahead of demand now: switched on, and nobody paused the pool."""
+        return self._settings.enabled and not self.paused
+
+    # ---- wants come in --------------------------------------------------------------------------
+
+    def follow(self, plan: Plan, now: Instant) -> None:
+        """The newest plan: what it wants is queued, what it no longer wants is not. A same plan: nothing."""
+        if plan is self._plan:
+            return
+        self._plan, self.paused = plan, plan.paused
+        now_s = self._tell(now)
+        wanted = {want.key for want in plan.wants}
+        for queued in list(self._queue):
+            if queued.until_s <= now_s:
+                self._queue.remove(queued.key)
+                self.counters["expired"] += 1
+            elif queued.planned and queued.key not in wanted:
+                self._queue.remove(queued.key)
+                self.counters["withdrawn"] += 1
+        if not self._settings.enabled:
+            return
+        for want in plan.wants:
+            self._put(
+                _planned(want, now_s + self._settings.queue_ttl_s, self._settings.value_floor_bytes), now_s
+            )
+
+    def associated(self, associations: tuple[Association, ...], thresholds: Thresholds, now: Instant) -> None:
+        """[hot] What usually follows the read just served. ``orders`` right after this starts it."""
+        if not self.active:
+            return
+        now_s, lane, settings = now[0], self._lane, self._settings
+        for key, hashed, confidence, _ in associations:
+            least = max(settings.min_confidence, thresholds.get((key[0], Reason.ASSOCIATION), 0.0))
+            if confidence < least:
+                self.counters["below_threshold"] += 1
+            elif key not in self._in_flight and not self._failed_lately(key, now_s):
+                lane.pop(key, None)
+                if len(lane) >= settings.max_associations:
+                    del lane[next(iter(lane))]
+                    self.counters["lane_dropped"] += 1
+                lane[key] = Queued(
+                    key=key,
+                    key_hash=hashed,
+                    size=0,
+                    reason=Reason.ASSOCIATION,
+                    value=self._value(confidence, 0),
+                    source="",
+                    until_s=now_s + settings.association_ttl_s,
+                )
+
+    def refresh(
+        self, entries: Iterable[Entry], now: Instant, thresholds: Thresholds = _NO_THRESHOLDS
+    ) -> None:
+        """Copies in use that expire soon, the most used first. Past their expiry it is too late for this."""
+        now_s = self._tell(now)
+        if not (self.active and self._settings.refresh):
+            return
+        probability = self._settings.refresh_probability
+        for entry in entries:
+            if thresholds.get((entry.key.dependency, Reason.REFRESH), 0.0) > probability:
+                self.counters["below_threshold"] += 1
+                continue
+            until_s = now_s + self._settings.queue_ttl_s
+            self._ask(
+                entry.key, entry.key_hash, entry.size, Reason.REFRESH, probability, "", now_s,
+                until_s if entry.expires_s is None else min(until_s, entry.expires_s),
+            )  # fmt: skip
+
+    def offered(
+        self,
+        keys: Sequence[InstanceKey],
+        sizes: Sequence[int],
+        sender: NodeName,
+        now: Instant,
+    ) -> None:
+        """Another agent hands over copies, hottest first; the last is worth half as much as the first."""
+        now_s = self._tell(now)
+        if not self.active:
+            self.counters["refused"] += len(keys)
+            return
+        for place, (key, size) in enumerate(zip(keys, sizes, strict=True)):
+            worth = 1.0 - 0.5 * place / len(keys)
+            until_s = now_s + self._settings.queue_ttl_s
+            self._ask(key, key_hash(key), size, Reason.DRAIN, worth, sender, now_s, until_s)
+
+    def restart(self, heat: Sequence[tuple[InstanceKey, KeyHash, int, int]], now: Instant) -> None:
+        """(key, hash, uses, size) of what was hot before the restart; it is queued a little later."""
+        now_s = self._tell(now)
+        if not heat or not self._settings.enabled:
+            return
+        start_s = now_s + self._settings.restart_delay_s
+        most = 1 + max(uses for _, _, uses, _ in heat)
+        wants = tuple(
+            Queued(
+                key=key,
+                key_hash=hashed,
+                size=size,
+                reason=Reason.RESTART,
+                value=self._value((uses + 1) / most, size),
+                source="",
+                until_s=start_s + self._settings.queue_ttl_s,
+            )
+            for key, hashed, uses, size in heat[: self._settings.max_queue]
+        )
+        self.counters["dropped_full"] += len(heat) - len(wants)
+        self._later = start_s, wants
+
+    # ---- orders go out --------------------------------------------------------------------------
+
+    def orders(self, now: Instant, holds: Callable[[InstanceKey], bool]) -> list[Order]:
+        """What to start now: associations first, then by value, as far as the budget reaches."""
+        if self._later is not None:
+            self._begin_restart(now[0])
+        if not (self._lane or self._queue) or not self.active:
+            return []
+        now_s = self._tell(now)
+        self._give_up(now_s)
+        orders: list[Order] = []
+        while len(self._in_flight) < self._settings.max_in_flight:
+            want = self._next(now_s)
+            if want is None:
+                break
+            if want.until_s <= now_s:
+                self.counters["expired"] += 1
+            elif want.key in self._in_flight or (want.reason is not Reason.REFRESH and holds(want.key)):
+                self.counters["already_held"] += 1
+            else:
+                self._start(want, now_s)
+                orders.append(Order(want.key, want.key_hash, want.reason, want.source))
+        return orders
+
+    def settled(self, key: InstanceKey, ok: bool, size: int, now: Instant) -> None:
+        """An order ended; ``size`` is what travelled. Others' fetches are none of our business: no effect."""
+        travelling = self._in_flight.pop(key, None)
+        if travelling is None:
+            return
+        now_s = self._tell(now)
+        self._bytes.spend((size if ok else 0) - travelling.expected_bytes, now_s)
+        if ok:
+            self._mean_size += _SIZE_MEMORY * (size - self._mean_size)
+            self.counters[f"fetched_{travelling.reason.value}"] += 1
+            return
+        self.counters[f"failed_{travelling.reason.value}"] += 1
+        if travelling.reason in GUESSES:
+            self._allowance.give_back()
+        if len(self._failed) >= self._settings.max_failed:
+            del self._failed[next(iter(self._failed))]
+        self._failed[key] = now_s + self._settings.retry_after_s
+
+    def used(self, reason: Reason, count: int = 1) -> None:
+        """So many prefetched copies were asked for, for the first time: guesses get their tokens back."""
+        if reason is Reason.DEMAND:
+            return
+        self.counters[f"used_{reason.value}"] += count
+        if reason in GUESSES:
+            self._allowance.give_back(count)
+
+    def next_deadline(self) -> float | None:
+        """When ``orders`` may start something that only time holds back (mono seconds)."""
+        if not self.active:
+            return None
+        later_s = None if self._later is None else self._later[0]
+        waiting = self._queue.waiting() | (_LANE if self._lane else 0)
+        if self._allowance.tokens < 1:
+            waiting &= ~_GUESS_CLASSES  # a miss or a use will let them go, not time
+        if not waiting:
+            return later_s
+        if len(self._in_flight) >= self._settings.max_in_flight:
+            ready_s = next(iter(self._in_flight.values())).started_s + self._settings.in_flight_timeout_s
+        else:
+            ready_s = self._bytes.ready_s(1, self._now_s)
+            if not waiting & ~_OPEN_CLASSES:
+                ready_s = max(ready_s, self._origin.ready_s(1, self._now_s))
+        return ready_s if later_s is None else min(ready_s, later_s)
+
+    def queue(self) -> tuple[Want, ...]:
+        """What waits: associations, then the rest by value."""
+        return tuple(queued.want() for queued in (*self._lane.values(), *self._queue.sorted()))
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    def _next(self, now_s: float) -> Queued | None:
+        """The next want that may go, taken out of where it waited."""
+        if not self._bytes.has(1, now_s):
+            return None
+        allowed = _ALL if self._origin.has(1, now_s) else _ALL & ~_OPEN_CLASSES
+        if self._allowance.tokens < 1:
+            allowed &= ~_GUESS_CLASSES
+        if self._lane and allowed & _LANE:
+            return self._lane.pop(next(iter(self._lane)))
+        want = self._queue.best(allowed)
+        if want is not None:
+            self._queue.remove(want.key)
+        return want
+
+    def _start(self, want: Queued, now_s: float) -> None:
+        expected = float(want.size) if want.size > 0 else self._mean_size
+        self._bytes.spend(expected, now_s)
+        if not want.source:
+            self._origin.spend(1, now_s)
+        if want.reason in GUESSES:
+            self._allowance.spend()
+        self._in_flight[want.key] = _Travelling(want.reason, expected, now_s)
+        self.counters[f"ordered_{want.reason.value}"] += 1
+
+    def _ask(
+        self,
+        key: InstanceKey,
+        hashed: KeyHash,
+        size: int,
+        reason: Reason,
+        worth: float,
+        source: NodeName,
+        now_s: float,
+        until_s: float,
+    ) -> None:
+        value = self._value(worth, size)
+        self._put(
+            Queued(
+                key=key,
+                key_hash=hashed,
+                size=size,
+                reason=reason,
+                value=value,
+                source=source,
+                until_s=until_s,
+            ),
+            now_s,
+        )
+
+    def _put(self, want: Queued, now_s: float) -> None:
+        if want.key in self._in_flight or not want.value > 0:
+            return
+        if self._failed_lately(want.key, now_s):
+            self.counters["failed_lately"] += 1
+        elif self._queue.put(want) is not None:
+            self.counters["dropped_full"] += 1
+
+    def _value(self, probability: float, size: int) -> float:
+        """Expected seconds saved per MiB moved; small sizes count as the floor, unknown ones as the mean."""
+        moved = max(float(size) if size > 0 else self._mean_size, float(self._settings.value_floor_bytes))
+        return probability * self._settings.saved_s * _MIB / moved
+
+    def _failed_lately(self, key: InstanceKey, now_s: float) -> bool:
+        until_s = self._failed.get(key)
+        if until_s is None:
+            return False
+        if until_s > now_s:
+            return True
+        del self._failed[key]
+        return False
+
+    def _begin_restart(self, now_s: float) -> None:
+        assert self._later is not None
+        start_s, wants = self._later
+        if now_s >= start_s:
+            self._later = None
+            for want in wants:
+                self._put(want, now_s)
+
+    def _give_up(self, now_s: float) -> None:
+        """Orders that nobody settled lose their place, oldest first."""
+        limit_s = now_s - self._settings.in_flight_timeout_s
+        while self._in_flight:
+            key = next(iter(self._in_flight))
+            if self._in_flight[key].started_s > limit_s:
+                return
+            del self._in_flight[key]
+            self.counters["given_up"] += 1
+
+    def _tell(self, now: Instant) -> float:
+        self._now_s = now.mono_s
+        return self._now_s
+
+
+def _planned(want: Want, until_s: float, floor_bytes: int) -> Queued:
+    """A want of the plan; a value per MiB of an instance below the floor is scaled to what the floor says."""
+    value = want.value * want.size / floor_bytes if 0 < want.size < floor_bytes else want.value
+    return Queued(
+        key=want.key,
+        key_hash=want.key_hash,
+        size=want.size,
+        reason=want.reason,
+        value=value,
+        source=want.source,
+        until_s=until_s,
+        planned=True,
+    )
