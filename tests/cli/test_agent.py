@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def no_default_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoned.cli.agent.DEFAULT_PATH", Path("/nonexistent/zoned.toml"))
+    monkeypatch.setattr("zoned.cli.config.DEFAULT_PATH", Path("/nonexistent/zoned.toml"))
 
 
 def test_flags_reach_the_agent(zoned: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,27 +6,14 @@ Flags are no second configuration: each is one key, checked by the same table as
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
-from zoned.cli.client import BAD_CONFIG
-from zoned.config import DEFAULT_PATH, Config, ConfigError, load
+from zoned.cli.config import read_config
+from zoned.config import DEFAULT_PATH
 from zoned.daemon import run
-
-
-def read_config(path: Path | None, flags: dict[str, str]) -> Config:
-    """The configuration, or every problem on stderr and exit code 78."""
-    if path is None and DEFAULT_PATH.exists():
-        path = DEFAULT_PATH
-    try:
-        return load(path, os.environ, flags)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        sys.exit(BAD_CONFIG)
 
 
 @click.command()

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
 
-from zoned.cli.agent import read_config
+from zoned.cli.client import BAD_CONFIG
 from zoned.cli.output import output_option, show, wants_json
-from zoned.config import DEFAULT_PATH, defaults, describe, effective
+from zoned.config import DEFAULT_PATH, Config, ConfigError, defaults, describe, effective, load
 
 file_option = click.option(
     "-c", "--config", "path", type=click.Path(path_type=Path), help=f"Default: {DEFAULT_PATH} if it is there."
 )
+
+
+def read_config(path: Path | None, flags: dict[str, str]) -> Config:
+    """The configuration, or every problem on stderr and exit code 78."""
+    if path is None and DEFAULT_PATH.exists():
+        path = DEFAULT_PATH
+    try:
+        return load(path, os.environ, flags)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(BAD_CONFIG)
 
 
 @click.group()
