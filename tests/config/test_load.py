@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from zoned.config import Config, ConfigError, load
-from zoned.config.schema import ABLATIONS, STAGE_DEFAULTS
+from zoned.config.schema import STAGE_DEFAULTS
+from zoned.core.settings import ABLATIONS
 
 ZONE = {"agent.zone": "eu-1"}
 ORIGIN = 'expected a URL "http(s)://HOST/...{key}" with one {key} after the host, and no user or fragment'

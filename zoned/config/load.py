@@ -17,7 +17,6 @@ from zoned.config.addresses import address_text, is_loopback, is_wildcard
 from zoned.config.given import Findings, Given, read_env, read_files, read_flags
 from zoned.config.kinds import Wrong, shown
 from zoned.config.schema import (
-    ABLATIONS,
     DEPENDENCY,
     KEYS,
     STAGE_DEFAULTS,
@@ -38,7 +37,7 @@ from zoned.config.shapes import (
 from zoned.core.errors import ConfigError
 from zoned.core.names import Address
 from zoned.core.records import DependencyPolicy
-from zoned.core.settings import NodeSettings
+from zoned.core.settings import NodeSettings, ablated
 
 DEFAULT_PATH = Path("/etc/zoned/zoned.toml")
 MAX_DEPENDENCIES = 1024
@@ -258,11 +257,9 @@ def _node(
     for key in KEYS:
         if key.stage:
             changes[key.stage][key.field] = values[key.path]
-    for stage, field, off in (ABLATIONS[name] for name in values["agent.ablate"]):
-        changes[stage][field] = off
     stages = dict(STAGE_DEFAULTS)
     stages["gossip"] = type(stages["gossip"]).profile(values["gossip.profile"])
-    return NodeSettings(
+    settings = NodeSettings(
         node=values["agent.node"],
         zone=values["agent.zone"],
         weight=values["agent.weight"],
@@ -271,5 +268,6 @@ def _node(
         peer_address=reachable(values["peer.listen"], advertise),
         http_address=reachable(values["http.listen"], advertise),
         policies=tuple(dependency.policy for dependency in dependencies),
-        **{name: dataclasses.replace(settings, **changes[name]) for name, settings in stages.items()},
+        **{name: dataclasses.replace(stage, **changes[name]) for name, stage in stages.items()},
     )
+    return ablated(settings, values["agent.ablate"])
