@@ -125,12 +125,12 @@ def test_out_is_refuted_by_a_higher_incarnation() -> None:
         Fact(DRAIN, "", ON, 1, "a"),
         Fact(DRAIN, "z", ON, 0, "a"),
         Fact(DRAIN, "z", ON, -5, "a"),
-        Fact(DRAIN, "z", ON, (1 << 48) + 1, "a"),
+        Fact(DRAIN, "z", ON, (1 << 53) + 1, "a"),
         Fact(DRAIN, "z", ON, True, "a"),
         Fact(DRAIN, "z", ON, 1.5, "a"),  # type: ignore[arg-type]
         Fact(DRAIN, "z", ON, 1, ""),
-        Fact(DRAIN, "z" * 10_000, ON, 1, "a"),
-        Fact(DRAIN, "z", "v" * 1000, 1, "a"),
+        Fact(DRAIN, "z" * 20_000, ON, 1, "a"),
+        Fact(DRAIN, "z", "v" * 2000, 1, "a"),
         Fact(DRAIN, b"z", ON, 1, "a"),  # type: ignore[arg-type]
         Fact([], "z", ON, 1, "a"),  # type: ignore[arg-type]
         Fact(DRAIN, "\ud800", ON, 1, "a"),

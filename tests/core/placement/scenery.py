@@ -132,13 +132,14 @@ class Bench:
             PlacementSettings(**settings),  # type: ignore[arg-type]
             f"n{me}", f"z{me}", {policy.name: policy for policy in policies},
         )  # fmt: skip
+        self.price = price
         self.now_s = 0.0
 
     def plan(self, after_s: float = 10.0) -> Plan:
         self.now_s += after_s
         return self.planner.plan(
             self.forecast, self.summaries, self.ring, self.cache, self.members, self.draining,
-            self.paused, self.thresholds, price, at(self.now_s),
+            self.paused, self.thresholds, self.price, at(self.now_s),
         )  # fmt: skip
 
     def wanted(self, after_s: float = 10.0) -> dict[int, Reason]:

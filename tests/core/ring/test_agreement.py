@@ -123,9 +123,10 @@ def test_a_failed_member_comes_due_after_out_after() -> None:
     assert agreement.outs_due(members, at(702)) == ()
 
 
-def test_who_said_that_it_restarts_has_the_grace() -> None:
+@pytest.mark.parametrize("accuser", ["(restarting)", "n7"])
+def test_who_said_that_it_restarts_has_the_grace(accuser: str) -> None:
     agreement = Agreement(FAST, "n0")
-    members = [*pool(7), failed("n7", "z1", accuser="n7")]
+    members = [*pool(7), failed("n7", "z1", accuser=accuser)]
     assert agreement.outs_due(members, at(59)) == ()
     assert agreement.outs_due(members, at(60)) == ("n7",)
 

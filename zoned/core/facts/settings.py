@@ -13,10 +13,10 @@ class FactsSettings:
     """Facts kept of each kind (drain, pause, invalidate, out); beyond it the oldest go, by the same
     total order everywhere, so books still converge. Range >= 16. Danger: fewer than the zones being
     drained or members being out at one time would forget one of them."""
-    max_subject_bytes: int = 9000
+    max_subject_bytes: int = 16_896
     """Longest subject (an invalidated instance is ``dependency:key``, its key up to 4 KiB, escaped)."""
-    max_value_bytes: int = 256
-    """Longest value."""
-    max_clock: int = 1 << 48
+    max_value_bytes: int = 1024
+    """Longest value, and longest name of an origin."""
+    max_clock: int = 1 << 53
     """Lamport clocks beyond this are nonsense and refused: one such fact would win for ever. Must be the
     same in the whole pool."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from zoned.core.names import KeyHash, NodeName, shard_of
 from zoned.core.placement.demand import chance_of_use
-from zoned.core.placement.migration import Offers, Step
+from zoned.core.placement.migration import Offers
 from zoned.core.placement.wants import Scene
 from zoned.core.records import Entry, HandOver, Reason, Want
 
@@ -32,14 +32,11 @@ def evacuation(
     entries.reverse()  # hottest first
     alone = [entry for entry in entries if not roster.holds_elsewhere(contents.holders(entry.key_hash))]
 
-    def due() -> Iterator[tuple[Entry, NodeName]]:
-        for entry in alone:
-            target = roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))
-            if target and offers.step(entry.key_hash, target, False, now_s) is Step.ONLY_HERE:
-                yield entry, target
-
     drained = 1.0 - len(alone) / len(entries) if entries else 1.0
-    return () if paused else offers.make(due(), now_s), drained
+    if paused:
+        return (), drained
+    targets = ((entry, roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))) for entry in alone)
+    return offers.make((pair for pair in targets if pair[1]), now_s), drained
 
 
 def replication(scene: Scene, offers: Offers, me_node: NodeName, now_s: float) -> tuple[HandOver, ...]:
@@ -48,7 +45,7 @@ def replication(scene: Scene, offers: Offers, me_node: NodeName, now_s: float) -
     replicated = {name: scene.policies.replicas(name, ring) for name in scene.policies.replicated}
     entries = deque(contents.entries(), maxlen=scene.settings.max_copies_scanned)
 
-    def due() -> Iterator[tuple[Entry, NodeName]]:
+    def lacking() -> Iterator[tuple[Entry, NodeName]]:
         for entry in reversed(entries):
             replicas = replicated.get(entry.key.dependency)
             if replicas is None:
@@ -59,12 +56,10 @@ def replication(scene: Scene, offers: Offers, me_node: NodeName, now_s: float) -
             covered = {safe[node] for node in holders} | {scene.roster.zone}
             homes = ring.homes(entry.key_hash, replicas)
             for home in ring.preference_list(shard_of(entry.key_hash))[: len(homes)]:
-                if home.zone in covered or home.node not in safe:
-                    continue
-                if offers.step(entry.key_hash, home.node, False, now_s) is Step.ONLY_HERE:
+                if home.zone not in covered and home.node in safe:
                     yield entry, home.node
 
-    return offers.make(due(), now_s)
+    return offers.make(lacking(), now_s)
 
 
 def drain_wants(scene: Scene) -> Iterator[Want]:

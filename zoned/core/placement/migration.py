@@ -11,11 +11,12 @@ A copy that is to move goes through three steps, and its step is *derived*, neve
 Only in ELSEWHERE may it be let go. An offer that is lost, a fetch that fails, a target that dies or
 throws the copy away: each leads back to ONLY_HERE, and the offer is made again. Nothing here deletes
 anything; copies that are no longer wanted leave by eviction. What is remembered (when was it offered) is
-only manners: forgetting it, as in a restart, repeats an offer early. Each repeat waits twice as long (to a
-limit), so that copies which nobody can take do not keep the others from their turn.
+only manners: forgetting it, as in a restart, repeats an offer early. Those offered least often go first, so
+that copies which nobody can take do not keep the others from their turn.
 
 Rejected: acknowledgements of each copy (the digests say it anyway, for all reasons that a copy may come
-and go), and deleting after hand-over (a drain that is called off would find a cold zone).
+and go), deleting after hand-over (a drain that is called off would find a cold zone), and
+waiting longer before each repeat (a lossy link is just where a drain needs its repeats).
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ from enum import Enum
 from zoned.core.names import InstanceKey, KeyHash, NodeName
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.records import Entry, HandOver
-
-MAX_DOUBLINGS = 5
 
 
 class Step(Enum):
@@ -60,19 +59,20 @@ class Offers:
 
     def step(self, key_hash: KeyHash, target: NodeName, held_elsewhere: bool, now_s: float) -> Step:
         """How far the hand-over of that copy to that member is."""
-        made_s, times = self._made.get((key_hash, target), (None, 1))
-        patience_s = self._settings.reoffer_after_s * 2.0 ** min(times - 1, MAX_DOUBLINGS)
-        return step_of(held_elsewhere, made_s, now_s, patience_s)
+        made_s = self._made.get((key_hash, target), (None, 0))[0]
+        return step_of(held_elsewhere, made_s, now_s, self._settings.reoffer_after_s)
 
-    def make(self, due: Iterable[tuple[Entry, NodeName]], now_s: float) -> tuple[HandOver, ...]:
-        """Offers for the first ``max_hand_over_keys`` of these copies, one batch or more per member."""
+    def make(self, copies: Iterable[tuple[Entry, NodeName]], now_s: float) -> tuple[HandOver, ...]:
+        """Offers of copies that the member beside them lacks: at most ``max_hand_over_keys`` of those that
+        are not on offer, the least often offered first, then as given; one batch or more per member."""
         settings = self._settings
+        due = [
+            pair for pair in copies if self.step(pair[0].key_hash, pair[1], False, now_s) is Step.ONLY_HERE
+        ]
+        if self._made:
+            due.sort(key=lambda pair: self._made.get((pair[0].key_hash, pair[1]), (0.0, 0))[1])
         batches: dict[NodeName, list[Entry]] = {}
-        room = settings.max_hand_over_keys
-        for entry, target in due:
-            if room <= 0:
-                break
-            room -= 1
+        for entry, target in due[: settings.max_hand_over_keys]:
             batches.setdefault(target, []).append(entry)
             self._remember(entry.key_hash, target, now_s)
         return tuple(

@@ -25,6 +25,7 @@ from zoned.core.records import Member, MemberState, Summary
 from zoned.core.ring.ring import Ring, RingMember
 from zoned.core.ring.settings import RingSettings
 
+RESTARTING = "(restarting)"  # what gossip names as the accuser of a member that said so itself
 PLACED = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.FAILED)  # who may have a place in the ring
 
 
@@ -119,9 +120,9 @@ class Agreement:
         return self._next_out_s
 
     def _out_at_wall_s(self, member: Member) -> float:
-        """Who accuses itself has said that it restarts; it asked for the grace and gets no more."""
+        """Who has said that it restarts asked for the grace, and gets no more than that."""
         settings = self._settings
-        announced = member.accuser == member.node
+        announced = member.accuser in (RESTARTING, member.node)
         return member.since_wall_s + (settings.restart_grace_s if announced else settings.out_after_s)
 
     def _without_brakes(
