@@ -1,9 +1,9 @@
 """What must be done again and again: look how late the loop runs, how busy the host is, and say that we live.
 
-The loop's lag is measured as the lateness of this task's own short sleeps. It matters to gossip (an agent that
-runs late judges others too harshly, Lifeguard), to placement, and to the watchdog: pings stop while the loop is
-so late that a restart is the better state, and they come from the loop itself, so that a loop that hangs is
-noticed. Load goes to the node every few seconds, and at once when the loop is late.
+The loop's lag is measured as the lateness of this task's own short sleeps. It matters to gossip (an agent
+that runs late judges others too harshly, Lifeguard), to placement, and to the watchdog: pings stop while the
+loop is so late that a restart is the better state, and they come from the loop itself, so that a loop that
+hangs is noticed. Load goes to the node every few seconds, and at once when the loop is late.
 """
 
 from __future__ import annotations

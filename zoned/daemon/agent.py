@@ -1,0 +1,314 @@
+"""One agent: its node, and everything around it, made and connected.
+
+Nothing here decides anything. Each part is made once and handed what it needs; ``run.py`` says when they
+start and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import zoned
+from zoned.config import Config, ConfigError, describe
+from zoned.core.errors import StateError
+from zoned.core.events import Event, Join, Stop, StopKind
+from zoned.core.names import Instant
+from zoned.core.node import Node
+from zoned.core.settings import NodeSettings
+from zoned.core.snapshot import Snapshot
+from zoned.daemon.clock import Clock
+from zoned.daemon.driver import Driver
+from zoned.daemon.effects import Spawn, World
+from zoned.daemon.forecast_worker import ForecastWorker
+from zoned.daemon.fronts import HttpFront
+from zoned.daemon.fronts.http import MAX_BATCH_BYTES
+from zoned.daemon.gossip_io import GossipIO
+from zoned.daemon.heartbeat import Gauges, Heartbeat
+from zoned.daemon.joining import Joining
+from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix
+from zoned.daemon.log import Log
+from zoned.daemon.origins import HttpOrigin, OriginSettings, origin_session
+from zoned.daemon.state import StateFile
+from zoned.daemon.stores import MemoryStore
+from zoned.daemon.systemd import Notifier
+from zoned.daemon.transfer import BeforeCall, PeerClient, transfer_app
+from zoned.status import AccessRules, AgentView, Metrics, status_app
+
+MAX_HTTP_CONNECTIONS = 1024
+MAX_PEER_CONNECTIONS = 1024
+SAVE_EVERY_S = 30.0
+GOODBYE_S = 1.5
+"""How long gossip gets to tell the others that we go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """What is listened on, bound before anything else is made."""
+
+    peer: socket.socket
+    http: socket.socket
+    unix: socket.socket | None
+
+    def close(self) -> None:
+        """Give them up (those that are served on are closed already, which does no harm)."""
+        for sock in (self.peer, self.http, self.unix):
+            if sock is not None:
+                sock.close()
+
+
+def bind(config: Config) -> Sockets:
+    """Bind all, or raise ListenError and keep none."""
+    bound: list[socket.socket] = []
+    try:
+        bound.append(bind_tcp(config.peer.listen, "peer.listen"))
+        bound.append(bind_tcp(config.http.listen, "http.listen"))
+        unix = None if config.http.socket is None else bind_unix(config.http.socket, "http.socket")
+    except BaseException:
+        for sock in bound:
+            sock.close()
+        raise
+    return Sockets(peer=bound[0], http=bound[1], unix=unix)
+
+
+def restored(settings: NodeSettings, state: StateFile, now: Instant, log: Log) -> Node:
+    """A node with its saved state, or a fresh one when there is none that can be read back."""
+    try:
+        return Node(settings, now, state.load())
+    except StateError as error:
+        aside = state.set_aside(now.wall_s)
+        log.say(
+            "warning",
+            "state_corrupt",
+            f"saved state cannot be read back ({error}); set aside as {aside}, starting afresh",
+        )
+        return Node(settings, now)
+
+
+def read_token(path: Path | None) -> str | None:
+    """The token that commands over TCP need. Raises ConfigError: a token file that cannot be read must not
+    open what it was to close."""
+    if path is None:
+        return None
+    try:
+        token = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError((f"http.token_file: cannot read {path}: {error}",)) from error
+    if not token:
+        raise ConfigError((f"http.token_file: {path} is empty",))
+    return token
+
+
+class Agent:
+    """The parts, connected. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: Sockets,
+        state: StateFile,
+        log: Log,
+        spawn: Spawn,
+        stop: asyncio.Future[StopKind],
+        before_call: BeforeCall | None,
+    ) -> None:
+        """``spawn`` runs tasks whose death ends the process; ``stop`` is set when a command says to leave."""
+        self._config = config
+        self._sockets = sockets
+        self._state = state
+        self._log = log
+        self._spawn = spawn
+        self._stop = stop
+        self.clock = Clock(config.agent.season_start_s, config.agent.season_rate)
+        self.notifier = Notifier()
+        self.node = restored(_addressed(config, sockets), state, self.clock.now(), log)
+        self._session = origin_session()
+        limits = {one.policy.name: one.policy.max_object_bytes for one in config.dependencies}
+        self._peers = PeerClient(config.agent.node, self.clock, limits, before_call)
+        self._worker = ForecastWorker()
+        self._gossip = GossipIO(self._gossiped)
+        self._store = MemoryStore(config.store.max_bytes, config.store.max_objects)
+        world = World(
+            gossip=self._gossip,
+            store=self._store,
+            origins=self._origins(),
+            peers=self._peers,
+            worker=self._worker,
+            log=log,
+        )
+        self.driver = Driver(self.node, self.clock, world, spawn)
+        self._joining = Joining(config.agent.node, self.snapshot, self.driver.submit, log)
+        self._metrics = Metrics(self.snapshot, self.checks, self._counters, zoned.__version__)
+        self._http, self._transfer = self._listeners()
+
+    def _origins(self) -> dict[str, HttpOrigin]:
+        return {
+            one.policy.name: HttpOrigin(
+                OriginSettings(
+                    dependency=one.policy.name,
+                    template=one.origin,
+                    headers=one.headers,
+                    timeout_s=one.timeout_s,
+                    max_object_bytes=one.policy.max_object_bytes,
+                ),
+                self._session,
+                self.clock,
+            )
+            for one in self._config.dependencies
+        }
+
+    def _listeners(self) -> tuple[HttpListener, HttpListener]:
+        config = self._config
+        names = frozenset(one.policy.name for one in config.dependencies)
+        view = AgentView(
+            snapshot=self.snapshot,
+            explain=lambda key: self.node.explain(key, self.clock.now()),
+            locate=self.node.locate,
+            submit=self.command,
+            checks=self.checks,
+            config=lambda: describe(config),
+            dependencies=names,
+            version=zoned.__version__,
+        )
+        address = self._sockets.http.getsockname()[:2]
+        rules = AccessRules((address,), config.http.allowed_hosts, read_token(config.http.token_file))
+        app = status_app(view, self._metrics, rules, MAX_BATCH_BYTES)
+        HttpFront(self.driver, self.clock, names).add_routes(app)
+        return (
+            HttpListener(app, MAX_HTTP_CONNECTIONS),
+            HttpListener(transfer_app(self.driver, self.clock), MAX_PEER_CONNECTIONS),
+        )
+
+    # ---- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Serve. When this returns the agent is ready; it need not have joined anybody."""
+        await self._gossip.start(self._config.gossip.bind)
+        await self._transfer.start(self._sockets.peer)
+        sockets = (self._sockets.http, self._sockets.unix)
+        await self._http.start(*(sock for sock in sockets if sock is not None))
+        gc.collect()
+        gc.freeze()  # what is here now stays: full collections need not walk it
+        self._log.say("info", "listening", "listening on " + ", ".join(self._addresses()))
+        self.notifier.send("READY=1", f"STATUS={self.status_line()}")
+
+    def _addresses(self) -> list[str]:
+        config, sockets = self._config, self._sockets
+        bound = {
+            "gossip": config.gossip.bind,
+            "peer": sockets.peer.getsockname()[:2],
+            "http": sockets.http.getsockname()[:2],
+        }
+        told = [f"{name} {host}:{port}" for name, (host, port) in bound.items()]
+        return told if config.http.socket is None else [*told, f"socket {config.http.socket}"]
+
+    def background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        """What runs as long as the agent does, by name."""
+        gauges = Gauges(loop_lag=self._metrics.loop_lag, load=self._metrics.load)
+        heartbeat = Heartbeat(self.driver, self.clock, self.notifier, gauges, self.status_line)
+        return [
+            ("driver", self._watch_driver()),
+            ("heartbeat", heartbeat.run()),
+            ("state", self._keep_saving()),
+            ("joining", self._joining.keep_joining(self._config.gossip.join)),
+        ]
+
+    async def _watch_driver(self) -> None:
+        await asyncio.shield(self.driver.died)
+
+    async def _keep_saving(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            await self.save()
+
+    async def save(self) -> None:
+        """Save the node's state. A disk that refuses is a warning: we go on with what we know."""
+        try:
+            await self._state.save(self.node.export_state())
+        except OSError as error:
+            self._log.say("warning", "state_unsaved", f"cannot save state: {error}")
+
+    async def say_goodbye(self, kind: StopKind, hurry: asyncio.Event) -> None:
+        """Tell the pool that we go, and give that a moment to get out (none if we are alone)."""
+        self.notifier.send("STOPPING=1", f"STATUS=stopping ({kind.value})")
+        self._log.say("info", "stopping", f"stopping ({kind.value})", kind=kind.value)
+        alone = self._joining.alone()
+        self.driver.submit(Stop(kind=kind))
+        if not alone:
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await hurry.wait()
+            except TimeoutError:
+                pass
+        await self.save()
+
+    async def close(self) -> None:
+        """Stop serving and give everything up."""
+        self.driver.close()
+        await self._http.close()
+        await self._transfer.close()
+        await self._gossip.close()
+        await self._worker.close()
+        await self._peers.close()
+        await self._session.close()
+
+    # ---- what the outside may see and do --------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """A frozen view of the node."""
+        return self.node.snapshot(self.clock.now())
+
+    def checks(self, snapshot: Snapshot) -> Mapping[str, bool]:
+        """What makes this agent ready, all of it local (that it answers says that its sockets are bound)."""
+        return {
+            "node_running": not self.driver.died.done(),
+            "not_leaving": not snapshot.leaving,
+            "not_draining": snapshot.zone not in snapshot.draining,
+        }
+
+    def command(self, event: Event) -> None:
+        """An event from the status endpoint; those that end the agent or name hosts take a turn here
+        first."""
+        match event:
+            case Stop(kind=kind):
+                if not self._stop.done():
+                    self._stop.set_result(kind)
+            case Join(seeds=seeds):
+                self._spawn(self._joining.join(seeds), "join by command")
+            case _:
+                self.driver.submit(event)
+
+    def status_line(self) -> str:
+        """One line for ``systemctl status``."""
+        view = self.snapshot()
+        return f"{len(view.members)} members, ring {view.ring.ring_id}, {view.cache.objects} copies"
+
+    def _gossiped(self, event: Event) -> None:
+        self.driver.submit(event)
+
+    def _counters(self) -> dict[str, Mapping[str, float]]:
+        return {
+            "driver": self.driver.counters(),
+            "http": {"refused_connections": self._http.refused},
+            "transfer": {"refused_connections": self._transfer.refused},
+            "log": self._log.counts,
+            "state": {"saved_bytes": self._state.saved_bytes},
+        }
+
+
+def _addressed(config: Config, sockets: Sockets) -> NodeSettings:
+    """The node's settings with the ports that were bound, where the configuration said "any" (0)."""
+    changes: dict[str, Any] = {}
+    for name, sock, listen in (
+        ("peer_address", sockets.peer, config.peer.listen),
+        ("http_address", sockets.http, config.http.listen),
+    ):
+        told = getattr(config.node, name)
+        if listen[1] == 0 and told is not None:
+            changes[name] = (told[0], sock.getsockname()[1])
+    return replace(config.node, **changes) if changes else config.node
