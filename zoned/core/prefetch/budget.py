@@ -18,7 +18,7 @@ _SLACK = 1e-6  # a bucket refilled to within rounding of what is asked has it
 
 
 class TokenBucket:
-    """Tokens that come at a rate, up to a burst. Spending may overdraw; then nothing goes until it is paid."""
+    """Tokens that come at a rate, up to a burst. Spending may overdraw; then all wait until it is paid."""
 
     __slots__ = ("_as_of_s", "_burst", "_rate_s", "_tokens")
 

@@ -25,12 +25,19 @@ from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
 _NO_THRESHOLDS: Thresholds = MappingProxyType({})
+_ASSOCIATION = Reason.ASSOCIATION
 _MIB = float(1 << 20)
 _SIZE_MEMORY = 0.05  # weight of the newest size in the running mean
 _ALL = (1 << CLASSES) - 1
 _GUESS_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & GUESS)
 _OPEN_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & OPEN)
 _LANE = 1 << (GUESS | OPEN)  # associations are guesses, and name no holder
+_COUNTERS = (
+    "dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately",
+    "lane_dropped", "given_up", "refused",
+    *(f"{what}_{reason.value}" for reason in Reason if reason is not Reason.DEMAND
+      for what in ("ordered", "fetched", "failed", "used")),
+)  # fmt: skip
 
 
 class _Travelling(NamedTuple):
@@ -45,7 +52,7 @@ class Prefetcher:
     def __init__(self, settings: PrefetchSettings, rng: Random) -> None:
         self._settings = settings
         self._queue = WantQueue(settings.max_queue)
-        self._lane: dict[InstanceKey, Queued] = {}  # oldest first
+        self._lane: dict[InstanceKey, Association] = {}  # oldest first; lead_s here: when it ends
         self._later: tuple[float, tuple[Queued, ...]] | None = None  # what a restart warms up, and when
         self._in_flight: dict[InstanceKey, _Travelling] = {}  # oldest first
         self._failed: dict[InstanceKey, float] = {}  # not to be tried again before
@@ -59,7 +66,7 @@ class Prefetcher:
         self._now_s = 0.0
         self.paused = False
         self.missed = self._allowance.missed  # [hot] a read missed: no call in between
-        self.counters: dict[str, int] = dict.fromkeys(("dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately", "lane_dropped", "given_up", "refused", *(f"{what}_{reason.value}" for what in ("ordered", "fetched", "failed", "used") for reason in Reason if reason is not Reason.DEMAND)), 0)  # fmt: skip
+        self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
 
     @property
     def active(self) -> bool:
@@ -84,34 +91,26 @@ class Prefetcher:
                 self.counters["withdrawn"] += 1
         if not self._settings.enabled:
             return
+        until_s, floor_bytes = now_s + self._settings.queue_ttl_s, self._settings.value_floor_bytes
         for want in plan.wants:
-            self._put(
-                _planned(want, now_s + self._settings.queue_ttl_s, self._settings.value_floor_bytes), now_s
-            )
+            self._put(_planned(want, until_s, floor_bytes), now_s)
 
     def associated(self, associations: tuple[Association, ...], thresholds: Thresholds, now: Instant) -> None:
         """[hot] What usually follows the read just served. ``orders`` right after this starts it."""
         if not self.active:
             return
-        now_s, lane, settings = now[0], self._lane, self._settings
+        lane, settings = self._lane, self._settings
+        now_s, min_confidence = now[0], settings.min_confidence
+        until_s = now_s + settings.association_ttl_s
         for key, hashed, confidence, _ in associations:
-            least = max(settings.min_confidence, thresholds.get((key[0], Reason.ASSOCIATION), 0.0))
-            if confidence < least:
+            if confidence < min_confidence or confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
                 self.counters["below_threshold"] += 1
             elif key not in self._in_flight and not self._failed_lately(key, now_s):
                 lane.pop(key, None)
                 if len(lane) >= settings.max_associations:
                     del lane[next(iter(lane))]
                     self.counters["lane_dropped"] += 1
-                lane[key] = Queued(
-                    key=key,
-                    key_hash=hashed,
-                    size=0,
-                    reason=Reason.ASSOCIATION,
-                    value=self._value(confidence, 0),
-                    source="",
-                    until_s=now_s + settings.association_ttl_s,
-                )
+                lane[key] = Association(key, hashed, confidence, until_s)
 
     def refresh(
         self, entries: Iterable[Entry], now: Instant, thresholds: Thresholds = _NO_THRESHOLDS
@@ -180,18 +179,20 @@ class Prefetcher:
             return []
         now_s = self._tell(now)
         self._give_up(now_s)
-        orders: list[Order] = []
+        orders = self._from_lane(now_s, holds) if self._lane else []
         while len(self._in_flight) < self._settings.max_in_flight:
-            want = self._next(now_s)
+            want = self._queue.best(self._allowed(now_s))
             if want is None:
                 break
+            self._queue.remove(want.key)
             if want.until_s <= now_s:
                 self.counters["expired"] += 1
             elif want.key in self._in_flight or (want.reason is not Reason.REFRESH and holds(want.key)):
                 self.counters["already_held"] += 1
             else:
-                self._start(want, now_s)
-                orders.append(Order(want.key, want.key_hash, want.reason, want.source))
+                orders.append(
+                    self._start(want.key, want.key_hash, want.size, want.reason, want.source, now_s)
+                )
         return orders
 
     def settled(self, key: InstanceKey, ok: bool, size: int, now: Instant) -> None:
@@ -240,33 +241,51 @@ class Prefetcher:
 
     def queue(self) -> tuple[Want, ...]:
         """What waits: associations, then the rest by value."""
-        return tuple(queued.want() for queued in (*self._lane.values(), *self._queue.sorted()))
+        lane = [
+            Want(one.key, one.key_hash, 0, _ASSOCIATION, self._value(one.confidence, 0), "")
+            for one in self._lane.values()
+        ]
+        return (*lane, *(queued.want() for queued in self._queue.sorted()))
 
     # ---- inside ---------------------------------------------------------------------------------
 
-    def _next(self, now_s: float) -> Queued | None:
-        """The next want that may go, taken out of where it waited."""
-        if not self._bytes.has(1, now_s):
-            return None
-        allowed = _ALL if self._origin.has(1, now_s) else _ALL & ~_OPEN_CLASSES
-        if self._allowance.tokens < 1:
-            allowed &= ~_GUESS_CLASSES
-        if self._lane and allowed & _LANE:
-            return self._lane.pop(next(iter(self._lane)))
-        want = self._queue.best(allowed)
-        if want is not None:
-            self._queue.remove(want.key)
-        return want
+    def _from_lane(self, now_s: float, holds: Callable[[InstanceKey], bool]) -> list[Order]:
+        """Associations that may go now. Most are held already, so that is asked before the budget."""
+        orders: list[Order] = []
+        lane = self._lane
+        while lane:
+            key = next(iter(lane))
+            association = lane[key]
+            if association.lead_s <= now_s:
+                self.counters["expired"] += 1
+            elif key in self._in_flight or holds(key):
+                self.counters["already_held"] += 1
+            elif len(self._in_flight) < self._settings.max_in_flight and self._allowed(now_s) & _LANE:
+                orders.append(self._start(key, association.key_hash, 0, _ASSOCIATION, "", now_s))
+            else:
+                break
+            del lane[key]
+        return orders
 
-    def _start(self, want: Queued, now_s: float) -> None:
-        expected = float(want.size) if want.size > 0 else self._mean_size
+    def _allowed(self, now_s: float) -> int:
+        """The classes that the budget lets go now, as a mask."""
+        if not self._bytes.has(1, now_s):
+            return 0
+        allowed = _ALL if self._origin.has(1, now_s) else _ALL & ~_OPEN_CLASSES
+        return allowed if self._allowance.tokens >= 1 else allowed & ~_GUESS_CLASSES
+
+    def _start(
+        self, key: InstanceKey, hashed: KeyHash, size: int, reason: Reason, source: NodeName, now_s: float
+    ) -> Order:
+        expected = float(size) if size > 0 else self._mean_size
         self._bytes.spend(expected, now_s)
-        if not want.source:
+        if not source:
             self._origin.spend(1, now_s)
-        if want.reason in GUESSES:
+        if reason in GUESSES:
             self._allowance.spend()
-        self._in_flight[want.key] = _Travelling(want.reason, expected, now_s)
-        self.counters[f"ordered_{want.reason.value}"] += 1
+        self._in_flight[key] = _Travelling(reason, expected, now_s)
+        self.counters[f"ordered_{reason.value}"] += 1
+        return Order(key, hashed, reason, source)
 
     def _ask(
         self,
@@ -280,18 +299,10 @@ class Prefetcher:
         until_s: float,
     ) -> None:
         value = self._value(worth, size)
-        self._put(
-            Queued(
-                key=key,
-                key_hash=hashed,
-                size=size,
-                reason=reason,
-                value=value,
-                source=source,
-                until_s=until_s,
-            ),
-            now_s,
+        want = Queued(
+            key=key, key_hash=hashed, size=size, reason=reason, value=value, source=source, until_s=until_s
         )
+        self._put(want, now_s)
 
     def _put(self, want: Queued, now_s: float) -> None:
         if want.key in self._in_flight or not want.value > 0:

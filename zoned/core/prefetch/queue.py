@@ -68,7 +68,7 @@ class WantQueue:
         return key in self._wants
 
     def put(self, want: Queued) -> Queued | None:
-        """Queue it, or merge it with what waits for the same instance; who was dropped for it, perhaps itself.
+        """Queue it, or merge it with what waits for that instance; who was dropped for it, perhaps itself.
 
         Merged: the higher value with its reason and source, the later end; between two plans the newer word.
         Of equals, the older goes first.

@@ -46,8 +46,8 @@ class PrefetchSettings:
     """Seconds that a copy saves at its first use, where the want does not come from a plan (drain, restart,
     refresh, association): an origin's latency. It ranks those against the plan's wants. Range > 0."""
     restart_delay_s: float = 5.0
-    """After a restart, how long the warm-up waits for the other members' digests: sooner, everything would come
-    from the origins. Range >= 0."""
+    """After a restart, how long the warm-up waits for the other members' digests: sooner, everything would
+    come from the origins. Range >= 0."""
     retry_after_s: float = 60.0
     """An instance whose prefetch failed is left alone for so long, whatever the plan says. Range >= 0."""
     max_failed: int = 1024
