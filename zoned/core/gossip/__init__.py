@@ -1,0 +1,8 @@
+"""Gossip: membership on memberlist's wire (SWIM, Lifeguard, Serf), and anti-entropy between zoned agents."""
+
+from zoned.core.gossip.settings import GossipSettings
+from zoned.core.gossip.stream import StreamScanner, decode_stream, stream_complete
+from zoned.core.gossip.swim import Swim
+from zoned.core.gossip.tags import Identity
+
+__all__ = ["GossipSettings", "Identity", "StreamScanner", "Swim", "decode_stream", "stream_complete"]

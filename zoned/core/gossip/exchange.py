@@ -1,0 +1,132 @@
+"""Push/pull: whole tables by TCP, at joining, every now and then, and with members thought lost.
+
+Rumours can all get lost; this is what repairs the table in the end, and the only way that two halves of a
+healed partition learn of each other. Rows are merged as if they had come as messages, with two twists from
+memberlist: a dead row only makes us suspect (its member may refute), and what they say about us is read
+last, when whoever must hear our refutation is known. We answer after merging, not before as memberlist does,
+so that the answer already contains our refutation: a healed partition then needs one dial, not two.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from zoned.core.actions import StreamReply
+from zoned.core.errors import PeerError
+from zoned.core.gossip.messages import (
+    Alive,
+    Dead,
+    ErrorReply,
+    PushPull,
+    Row,
+    Standing,
+    Suspect,
+)
+from zoned.core.gossip.rumours import Rumours
+from zoned.core.gossip.serf import SerfLayer
+from zoned.core.gossip.stream import compressed_stream, decode_stream, encode_stream
+from zoned.core.gossip.wiring import Wiring
+from zoned.core.names import Address, Instant
+
+_OUR_PROTOCOL = 2
+_SCALE_FROM = 32
+
+
+class Exchange:
+    """Push/pull, called and answered."""
+
+    def __init__(self, wiring: Wiring, rumours: Rumours, serf: SerfLayer, now: Instant) -> None:
+        self._wiring = wiring
+        self._rumours = rumours
+        self._serf = serf
+        self.reached: dict[Address, float] = {}  # when each address last answered, bounded by member_limit
+        interval_s = wiring.settings.push_pull_interval_s
+        wiring.timers.at(now.mono_s + interval_s * (0.5 + wiring.rng.random() / 2), self._round)
+
+    def call(self, to: Address, join: bool, now: Instant) -> bool:
+        """Exchange tables with the member at that address; False when one is under way or too many are."""
+        if self._wiring.calling(to):
+            return False
+        return self._wiring.call(to, self._bytes(join), partial(self._answered, to, join))
+
+    def received(self, stream: int, theirs: PushPull, now: Instant) -> None:
+        """Somebody calls: merge, then answer."""
+        self._wiring.count("push_pulls_answered")
+        self.merge(theirs, now)
+        self._wiring.actions.append(StreamReply(stream=stream, data=self._bytes(theirs.join)))
+
+    def _answered(self, to: Address, join: bool, data: bytes | None, now: Instant) -> None:
+        if data is None:
+            self._wiring.count("push_pulls_failed")
+            return
+        try:
+            answer = decode_stream(data)
+        except PeerError as error:
+            self._wiring.reject(error.reason)
+            return
+        if isinstance(answer, ErrorReply):
+            self._wiring.reject("error_reply")
+            text = f"gossip {to[0]}:{to[1]} refuses us: {answer.text[:200]!r}"
+            self._wiring.note("warning", "gossip_refused", text)
+            return
+        if not isinstance(answer, PushPull):
+            self._wiring.reject("unexpected_answer")
+            return
+        self._wiring.count("push_pulls")
+        if len(self.reached) < self._wiring.settings.member_limit:
+            self.reached[to] = now.mono_s
+        self.merge(answer, now)
+        if join:
+            others = self._wiring.table.up_count() - 1
+            self._serf.say_join()
+            text = f"joined {others} members"
+            self._wiring.note("info", "joined", text, ("members", others), ("seed", f"{to[0]}:{to[1]}"))
+
+    def merge(self, theirs: PushPull, now: Instant) -> None:
+        """Take over what another table says; rows that mean nothing are dropped and counted."""
+        own = self._rumours.own.node
+        about_us = [row for row in theirs.rows if row.node == own]
+        for row in [row for row in theirs.rows if row.node != own] + about_us:
+            try:
+                self._merge_row(row, now)
+            except PeerError as error:
+                self._wiring.reject(error.reason)
+        if theirs.user:
+            try:
+                self._serf.merge(theirs.user, now)
+            except PeerError as error:
+                self._wiring.reject(error.reason)
+
+    def _merge_row(self, row: Row, now: Instant) -> None:
+        me = self._wiring.me.node
+        if row.standing is Standing.ALIVE:
+            if len(row.versions) >= 2 and not row.versions[0] <= _OUR_PROTOCOL <= row.versions[1]:
+                raise PeerError("protocol")
+            alive = Alive(row.incarnation, row.node, row.address, row.meta, row.versions)
+            self._rumours.alive(alive, now)
+        elif row.standing is Standing.LEFT:
+            self._rumours.dead(Dead(row.incarnation, row.node, row.node), now)
+        else:
+            self._rumours.suspect(Suspect(row.incarnation, row.node, me), now)
+
+    def _bytes(self, join: bool) -> bytes:
+        rows = tuple(
+            Row(each.node, each.address, each.meta, each.incarnation, each.standing, each.versions)
+            for each in self._wiring.table.all()
+        )
+        data = encode_stream(PushPull(join, rows, self._serf.state()))
+        return compressed_stream(data) if self._wiring.settings.compress else data
+
+    def _round(self, now: Instant) -> None:
+        wiring = self._wiring
+        members = wiring.table.up_count()
+        scale = 1.0
+        if members > _SCALE_FROM:
+            scale += math.ceil(math.log2(members) - math.log2(_SCALE_FROM))
+        interval_s = wiring.settings.push_pull_interval_s * scale
+        wiring.timers.at(now.mono_s + interval_s, self._round)
+        own = self._rumours.own
+        others = [each for each in wiring.table.all() if each.standing is Standing.ALIVE and each is not own]
+        if others and not wiring.leaving:
+            self.call(wiring.rng.choice(others).address, False, now)

@@ -1,0 +1,258 @@
+"""Who answers: one member a round, directly, then through others and by TCP, before anyone is suspected.
+
+    ping --(ack)--> well
+      | no ack in probe_timeout_s
+      +--> indirect pings through ``indirect_checks`` members, and a TCP ping
+      | nothing by the end of the (health-scaled) interval
+      +--> suspect, and our own health worse by the nacks that did not come
+
+Round robin over a shuffled list bounds the time until each member is probed (SWIM 4.3); a newcomer is put at
+a random place of it. A nack means: your helper is well and heard you, so it is the target that is silent; the
+lack of both ack and nack says that we ourselves are cut off (Lifeguard 4.A).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from zoned.core.errors import PeerError
+from zoned.core.gossip.coordinates import Vivaldi, distance_s, parse_payload
+from zoned.core.gossip.membership import Known
+from zoned.core.gossip.messages import Ack, IndirectPing, Nack, Ping, Standing, Suspect
+from zoned.core.gossip.rumours import Rumours
+from zoned.core.gossip.stream import decode_stream, encode_stream
+from zoned.core.gossip.timers import Timer
+from zoned.core.gossip.wiring import Wiring
+from zoned.core.names import Address, Instant, NodeName
+from zoned.core.records import MemberState
+
+
+class _Probe:
+    """The probe that is under way."""
+
+    __slots__ = ("deadline", "known", "nacks", "nacks_due", "sent_s", "seq", "timeout")
+
+    def __init__(self, seq: int, known: Known, sent_s: float) -> None:
+        self.seq = seq
+        self.known = known
+        self.sent_s = sent_s
+        self.nacks_due = 0
+        self.nacks = 0
+        self.timeout: Timer | None = None
+        self.deadline: Timer | None = None
+
+
+class _Relay:
+    """A ping that we do for another member."""
+
+    __slots__ = ("asker", "nack", "seq", "timer")
+
+    def __init__(self, asker: Address, seq: int, nack: bool) -> None:
+        self.asker = asker
+        self.seq = seq
+        self.nack = nack
+        self.timer: Timer | None = None
+
+
+class Prober:
+    """The failure detector of one member, and its coordinate."""
+
+    def __init__(self, wiring: Wiring, rumours: Rumours, now: Instant) -> None:
+        self._wiring = wiring
+        self._rumours = rumours
+        self._order: list[NodeName] = []
+        self._next = 0
+        self._seq = 0
+        self._probe: _Probe | None = None
+        self._relays: dict[int, _Relay] = {}
+        self.vivaldi = Vivaldi(wiring.rng)
+        rumours.listeners.append(self._on_change)
+        first_s = now.mono_s + wiring.rng.random() * wiring.settings.probe_interval_s
+        wiring.timers.at(first_s, self._round)
+
+    # ---- what others ask of us ----
+
+    def ping(self, ping: Ping, sender: Address, now: Instant) -> None:
+        """Answer if it is us who is meant."""
+        if ping.node != self._wiring.me.node:
+            self._wiring.reject("ping_for_another")
+            return
+        self._wiring.send(ping.source or sender, Ack(ping.seq, self.vivaldi.payload()))
+
+    def indirect(self, ping: IndirectPing, sender: Address, now: Instant) -> None:
+        """Ping somebody for somebody else."""
+        wiring = self._wiring
+        known = wiring.table.get(ping.node)
+        if known is None or known.address != ping.target:
+            wiring.reject("indirect_stranger")  # nobody may use us to ping hosts outside the pool
+            return
+        if len(self._relays) >= wiring.settings.relay_limit:
+            wiring.reject("relay_limit")
+            return
+        seq = self._new_seq()
+        relay = _Relay(ping.source or sender, ping.seq, ping.nack)
+        wait_s = now.mono_s + wiring.settings.probe_timeout_s
+        relay.timer = wiring.timers.at(wait_s, partial(self._relay_over, seq))
+        self._relays[seq] = relay
+        wiring.send(ping.target, Ping(seq, ping.node, wiring.me.gossip, wiring.me.node))
+
+    def ack(self, ack: Ack, sender: Address, now: Instant) -> None:
+        """The answer to our probe, or to one that we do for another."""
+        relay = self._relays.get(ack.seq)
+        if relay is not None:
+            self._wiring.send(relay.asker, Ack(relay.seq, b""))
+            self._wiring.timers.cancel(relay.timer)
+            del self._relays[ack.seq]
+            return
+        probe = self._probe
+        if probe is None or ack.seq != probe.seq:
+            self._wiring.count("late_acks")
+            return
+        rtt_s = now.mono_s - probe.sent_s
+        self._answered()
+        self._located(probe.known, ack.payload, rtt_s)
+
+    def nack(self, nack: Nack, sender: Address, now: Instant) -> None:
+        """A helper is well, but had no answer either (yet)."""
+        if self._probe is not None and nack.seq == self._probe.seq:
+            self._probe.nacks += 1
+
+    # ---- our own probe ----
+
+    def _round(self, now: Instant) -> None:
+        settings = self._wiring.settings
+        self._wiring.timers.at(now.mono_s + settings.probe_interval_s, self._round)
+        if self._probe is not None or self._wiring.leaving:
+            return  # a slow one is still under way: that is how bad local health slows us down
+        known = self._choose()
+        if known is None:
+            return
+        wiring, me = self._wiring, self._wiring.me
+        probe = _Probe(self._new_seq(), known, now.mono_s)
+        self._probe = probe
+        wiring.count("probes")
+        ping = Ping(probe.seq, known.node, me.gossip, me.node)
+        accused = known.standing is Standing.SUSPECT
+        also = Suspect(known.incarnation, known.node, me.node) if accused else None
+        wiring.send(known.address, ping, also)
+        timers, whole_s = wiring.timers, wiring.awareness.scaled(settings.probe_interval_s)
+        probe.timeout = timers.at(now.mono_s + settings.probe_timeout_s, self._ask_others, judges=True)
+        probe.deadline = timers.at(now.mono_s + whole_s, self._give_up, judges=True)
+
+    def _choose(self) -> Known | None:
+        """The next member in turn that is up."""
+        table = self._wiring.table
+        for _ in range(len(self._order) + 1):
+            if self._next >= len(self._order):
+                self._order = [node for node in self._order if table.get(node) is not None]
+                self._wiring.rng.shuffle(self._order)
+                self._next = 0
+                if not self._order:
+                    return None
+            known = table.get(self._order[self._next])
+            self._next += 1
+            if known is not None and known.is_up():
+                return known
+        return None
+
+    def _ask_others(self, now: Instant) -> None:
+        probe, wiring = self._probe, self._wiring
+        if probe is None:
+            return
+        wiring.count("probe_timeouts")
+        target, settings = probe.known, wiring.settings
+        others = [
+            each
+            for each in wiring.table.all()
+            if each.standing is Standing.ALIVE and each is not target and each is not self._rumours.own
+        ]
+        for helper in wiring.rng.sample(others, min(settings.indirect_checks, len(others))):
+            knows_nack = len(helper.versions) == 6 and helper.versions[1] >= 4
+            probe.nacks_due += knows_nack
+            me = wiring.me
+            ask = IndirectPing(probe.seq, target.address, target.node, knows_nack, me.gossip, me.node)
+            wiring.send(helper.address, ask)
+        if settings.tcp_fallback:
+            left_s = wiring.awareness.scaled(settings.probe_interval_s) - settings.probe_timeout_s
+            ping = encode_stream(Ping(probe.seq, target.node, wiring.me.gossip, wiring.me.node))
+            wiring.call(target.address, ping, partial(self._by_tcp, probe), max(left_s, 0.05))
+
+    def _by_tcp(self, probe: _Probe, data: bytes | None, now: Instant) -> None:
+        if data is None or self._probe is not probe:
+            return
+        try:
+            answer = decode_stream(data)
+        except PeerError as error:
+            self._wiring.reject(error.reason)
+            return
+        if not isinstance(answer, Ack) or answer.seq != probe.seq:
+            return
+        self._answered()
+        self._wiring.count("udp_lost_tcp_well")
+        if not probe.known.udp_warned:
+            probe.known.udp_warned = True
+            host, port = probe.known.address
+            text = f"member {probe.known.node} answers by TCP but not by UDP: is {host}:{port}/udp blocked?"
+            self._wiring.note("warning", "udp_blocked", text, ("member", probe.known.node))
+
+    def _answered(self) -> None:
+        self._end_probe()
+        self._wiring.awareness.add(-1)
+
+    def _give_up(self, now: Instant) -> None:
+        probe, wiring = self._probe, self._wiring
+        if probe is None:
+            return
+        self._end_probe()
+        wiring.count("probe_failures")
+        silent = probe.nacks_due - probe.nacks
+        wiring.awareness.add(max(0, silent) if probe.nacks_due else 1)
+        known = probe.known
+        self._rumours.suspect(Suspect(known.incarnation, known.node, wiring.me.node), now)
+
+    def _end_probe(self) -> None:
+        probe = self._probe
+        assert probe is not None, "no probe is under way"
+        self._wiring.timers.cancel(probe.timeout)
+        self._wiring.timers.cancel(probe.deadline)
+        self._probe = None
+
+    def _relay_over(self, seq: int, now: Instant) -> None:
+        relay = self._relays.pop(seq, None)
+        if relay is not None and relay.nack:
+            self._wiring.send(relay.asker, Nack(relay.seq))
+
+    def _located(self, known: Known, payload: bytes, rtt_s: float) -> None:
+        try:
+            coordinate = parse_payload(payload)
+        except PeerError as error:
+            self._wiring.reject(error.reason)
+            return
+        if coordinate is None:
+            return  # relayed: the time says nothing about the target
+        known.coordinate = coordinate
+        known.udp_warned = False
+        self.vivaldi.measured(known.node, coordinate, rtt_s)
+        if known.measured(rtt_s):
+            self._wiring.table.shown_changed()
+
+    def rtt_s(self, node: NodeName) -> float | None:
+        """Measured round trip to a member, else what coordinates predict, else None."""
+        known = self._wiring.table.get(node)
+        if known is None:
+            return None
+        if known.rtt_s is not None or known.coordinate is None:
+            return known.rtt_s
+        return distance_s(self.vivaldi.own, known.coordinate)
+
+    def _new_seq(self) -> int:
+        self._seq = (self._seq + 1) & 0xFFFFFFFF
+        return self._seq
+
+    def _on_change(self, known: Known, before: MemberState | None, now: Instant) -> None:
+        if before is None:
+            self._order.insert(self._wiring.rng.randrange(len(self._order) + 1), known.node)
+        if not known.is_up():
+            self.vivaldi.forget(known.node)
+            if self._probe is not None and self._probe.known is known:
+                self._end_probe()

@@ -1,0 +1,128 @@
+"""A summary as bytes: what one agent tells the others about its zone, once every few seconds.
+
+msgpack in the new dialect (only zoned agents read it), dependencies named once and then by number, since the
+hottest instances share a few; zlib when it would not fit into a packet. Floats stay 64 bits: 32 would save a
+fifth and make every value on the other side a different one. Version byte first, so that a later layout
+can be told apart; an unknown one is dropped and counted, never guessed at.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import msgpack
+
+from zoned.core.errors import PeerError
+from zoned.core.gossip.wire import checked_name
+from zoned.core.names import MAX_KEY_BYTES, InstanceKey
+from zoned.core.records import DependencyDemand, HotInstance, Load, Summary
+
+_LAYOUT = 1
+_PLAIN, _DEFLATED = 0, 1
+_MAX_HOT = 4096
+_MAX_DEPENDENCIES = 4096
+_packer = msgpack.Packer(use_bin_type=True, autoreset=True)
+
+
+def encode_summary(summary: Summary, packet_bytes: int) -> bytes:
+    """``summary`` as bytes, compressed if it is longer than a packet."""
+    numbers: dict[str, int] = {}
+    for demand in summary.demand:
+        numbers.setdefault(demand.dependency, len(numbers))
+    for hot in summary.hot:
+        numbers.setdefault(hot.key.dependency, len(numbers))
+    load = summary.load
+    body: bytes = _packer.pack(
+        (
+            summary.node,
+            summary.zone,
+            summary.made_wall_s,
+            summary.ring_id,
+            (load.cpu, load.memory, load.network, load.loop_lag_s),
+            (summary.capacity_bytes, summary.capacity_objects, summary.used_ratio, summary.hit_ratio),
+            (summary.draining, summary.drained),
+            list(numbers),
+            [(numbers[each.dependency], *each.hour, each.day) for each in summary.demand],
+            [(numbers[each.key.dependency], each.key.key, each.count, each.size) for each in summary.hot],
+        )
+    )
+    if len(body) > packet_bytes:
+        return bytes((_LAYOUT, _DEFLATED)) + zlib.compress(body, 1)
+    return bytes((_LAYOUT, _PLAIN)) + body
+
+
+def decode_summary(data: bytes, limit: int) -> Summary:
+    """The summary in ``data``; PeerError when it is damaged or unpacks to more than ``limit`` bytes."""
+    if len(data) < 2 or data[0] != _LAYOUT or data[1] > _DEFLATED:
+        raise PeerError("summary_layout")
+    try:
+        body = _inflated(data[2:], limit) if data[1] == _DEFLATED else data[2:]
+        return _built(msgpack.unpackb(body, raw=False, use_list=False, strict_map_key=True))
+    except (ValueError, TypeError, OverflowError, IndexError, zlib.error, msgpack.UnpackException) as error:
+        raise PeerError("summary", type(error).__name__) from error
+
+
+def _inflated(data: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj()
+    body = inflater.decompress(data, limit)
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise PeerError("summary_limit")
+    return body
+
+
+def _built(fields: Any) -> Summary:
+    node, zone, made, ring_id, load, capacity, drain, names, demand, hot = fields
+    if len(names) > _MAX_DEPENDENCIES or len(demand) > _MAX_DEPENDENCIES or len(hot) > _MAX_HOT:
+        raise PeerError("summary_limit")
+    for each in (node, zone, ring_id, *names):
+        if type(each) is not str or len(each) > 256:
+            raise PeerError("summary", "name")
+    cpu, memory, network, lag = load
+    capacity_bytes, capacity_objects, used, hit = capacity
+    return Summary(
+        node=checked_name(node),
+        zone=zone,
+        made_wall_s=_number(made),
+        ring_id=ring_id,
+        load=Load(
+            cpu=_number(cpu), memory=_number(memory), network=_number(network), loop_lag_s=_number(lag)
+        ),
+        capacity_bytes=_whole(capacity_bytes),
+        capacity_objects=_whole(capacity_objects),
+        used_ratio=_number(used),
+        hit_ratio=_number(hit),
+        demand=tuple(
+            [
+                DependencyDemand(names[_whole(at)], (_number(a), _number(b), _number(c)), _number(day))
+                for at, a, b, c, day in demand
+            ]
+        ),
+        hot=tuple(
+            [
+                HotInstance(InstanceKey(names[_whole(at)], _key(key)), _number(count), _whole(size))
+                for at, key, count, size in hot
+            ]
+        ),
+        draining=drain[0] is True,
+        drained=drain[1] is True,
+    )
+
+
+def _number(value: object) -> float:
+    if type(value) is float and math.isfinite(value):
+        return value
+    return float(_whole(value))
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise PeerError("summary", "number")
+    return value
+
+
+def _key(value: object) -> bytes:
+    if type(value) is not bytes or len(value) > MAX_KEY_BYTES:
+        raise PeerError("summary", "key")
+    return value

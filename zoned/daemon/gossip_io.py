@@ -1,0 +1,231 @@
+"""Gossip's sockets: UDP and TCP on one port. Bytes in become events, actions become bytes out.
+
+Nothing is decided here. Datagrams are passed on as they come; a TCP connection carries one message, whose
+end the core's scanner finds (memberlist's streams have no length), then our answer, then it closes. Every
+wait has a deadline, every message a size limit, and so many connections are open at a time and no more; what
+is over is closed and counted.
+
+Tasks: one per connection, made through ``spawn`` (the agent's supervisor: a task that dies of a bug ends the
+process). What the network does wrong is caught and counted here, so only our own mistakes get that far.
+
+UDP goes through a plain non-blocking socket and ``add_reader`` rather than a datagram endpoint: one wake-up
+drains many packets, a full send buffer drops and counts (gossip repairs itself), and there is no queue that
+could grow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from zoned.core.actions import SendPacket, StreamCall, StreamReply
+from zoned.core.errors import PeerError
+from zoned.core.events import Event, PacketReceived, StreamAnswered, StreamReceived
+from zoned.core.gossip import StreamScanner
+from zoned.core.names import Address
+
+MAX_STREAM_BYTES = 20 << 20
+MAX_STREAMS = 128
+STREAM_TIMEOUT_S = 10.0
+_MAX_PACKET = 65536
+_RECEIVE_BUFFER = 2 << 20
+_PACKETS_PER_WAKE = 64
+_CHUNK = 65536
+
+Deliver = Callable[[Event], None]
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+
+
+class GossipIO:
+    """The gossip port of one agent.
+
+    ``deliver`` is called on the event loop with PacketReceived, StreamReceived and StreamAnswered. ``spawn``
+    runs a task under supervision; without it tasks are our own and their bugs surface in ``close``.
+    """
+
+    def __init__(
+        self, deliver: Deliver, spawn: Spawn | None = None, timeout_s: float = STREAM_TIMEOUT_S
+    ) -> None:
+        self._deliver = deliver
+        self._spawn = spawn or self._own_task
+        self._timeout_s = timeout_s
+        self._udp: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._replies: dict[int, asyncio.Future[bytes]] = {}
+        self._numbered = 0
+        self._inbound = 0
+        self._closed = False
+        self.address: Address = ("", 0)
+        """Where we listen, once started (the port is known even if 0 was asked for)."""
+        self.counters: dict[str, int] = {}
+
+    # ---- life -----------------------------------------------------------------------------------
+
+    async def start(self, bind: Address) -> None:
+        """Bind UDP and TCP to the same port; OSError when it is taken."""
+        host, port = bind
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._server = await asyncio.start_server(self._accepted, host, port, family=family)
+        port = self._server.sockets[0].getsockname()[1]
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            udp.setblocking(False)
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            udp.bind((host, port))
+        except OSError:
+            udp.close()
+            self._server.close()
+            raise
+        self._udp = udp
+        self.address = (host, port)
+        asyncio.get_running_loop().add_reader(udp.fileno(), self._readable)
+
+    async def close(self) -> None:
+        """Give the port up; calls under way are dropped without an answer."""
+        self._closed = True
+        if self._udp is not None:
+            asyncio.get_running_loop().remove_reader(self._udp.fileno())
+            self._udp.close()
+            self._udp = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        for future in self._replies.values():
+            future.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def perform(self, action: SendPacket | StreamCall | StreamReply) -> None:
+        """Do what the core wants done; returns at once."""
+        if isinstance(action, SendPacket):
+            self._send(action)
+        elif isinstance(action, StreamCall):
+            self._spawn(self._call(action), f"gossip call {action.call}")
+        else:
+            future = self._replies.get(action.stream)
+            if future is not None and not future.done():
+                future.set_result(action.data)
+
+    # ---- UDP ------------------------------------------------------------------------------------
+
+    def _send(self, action: SendPacket) -> None:
+        if self._udp is None:
+            return
+        try:
+            self._udp.sendto(action.data, action.address)
+        except BlockingIOError:
+            self._count("packets_unsent")
+        except OSError:
+            self._count("packets_refused")  # no route, too large, an address of the other family
+
+    def _readable(self) -> None:
+        for _ in range(_PACKETS_PER_WAKE):
+            if self._udp is None:
+                return
+            try:
+                data, sender = self._udp.recvfrom(_MAX_PACKET)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._count("packets_failed")  # an ICMP error about one that we sent
+                continue
+            self._deliver(PacketReceived(data=data, sender=sender[:2]))
+
+    # ---- TCP, theirs ----------------------------------------------------------------------------
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._inbound >= MAX_STREAMS or self._closed:
+            self._count("streams_refused")
+            writer.transport.abort()
+            return
+        self._inbound += 1
+        self._numbered += 1
+        self._spawn(self._serve(self._numbered, reader, writer), f"gossip stream {self._numbered}")
+
+    async def _serve(self, stream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._replies[stream] = reply = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                data = await self._whole(reader)
+                if data is None:
+                    self._count("streams_empty")
+                    return
+                sender = writer.get_extra_info("peername") or ("", 0)
+                self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
+                writer.write(await reply)
+                await writer.drain()
+        except PeerError as error:
+            self._count("streams_" + error.reason)
+        except TimeoutError:
+            self._count("streams_late")
+        except OSError:
+            self._count("streams_broken")
+        finally:
+            self._inbound -= 1
+            del self._replies[stream]
+            await _hang_up(writer)
+
+    # ---- TCP, ours ------------------------------------------------------------------------------
+
+    async def _call(self, action: StreamCall) -> None:
+        answer: bytes | None = None
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(action.timeout_s):
+                reader, writer = await asyncio.open_connection(*action.address)
+                writer.write(action.data)
+                await writer.drain()
+                if action.expects_answer:
+                    answer = await self._whole(reader)
+                else:
+                    await reader.read(1)  # it closes once it has read all; hanging up first could cut it off
+        except PeerError as error:
+            self._count("calls_" + error.reason)
+        except TimeoutError:
+            self._count("calls_late")
+        except OSError:
+            self._count("calls_refused")
+        finally:
+            if writer is not None:
+                await _hang_up(writer)
+        if action.expects_answer and not self._closed:
+            self._deliver(StreamAnswered(call=action.call, data=answer))
+
+    async def _whole(self, reader: asyncio.StreamReader) -> bytes | None:
+        """One whole message; None when the other side hung up before."""
+        scanner = StreamScanner(MAX_STREAM_BYTES)
+        parts: list[bytes] = []
+        while True:
+            chunk = await reader.read(_CHUNK)
+            if not chunk:
+                return None
+            parts.append(chunk)
+            length = scanner.feed(chunk)
+            if length is not None:
+                return b"".join(parts)[:length]
+
+    def _count(self, what: str) -> None:
+        self.counters[what] = self.counters.get(what, 0) + 1
+
+    def _own_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done) if not _died(done) else None)
+
+
+def _died(task: asyncio.Task[None]) -> bool:
+    return not task.cancelled() and task.exception() is not None
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
