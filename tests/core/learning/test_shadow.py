@@ -33,7 +33,7 @@ def test_the_lru_arm_is_exactly_lru(accesses, objects, size, ttl_s):
         key_size = sizes.setdefault(key, key_size)
         missed = shadow.access(hashed(key), key_size, ttl_s, now_s)
         assert missed == (not twin.access(key, key_size, now_s, ttl_s))
-        misses += missed
+        misses += missed or 0.0
     assert shadow.arms[0].misses == misses
 
 

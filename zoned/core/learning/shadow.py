@@ -8,6 +8,7 @@ Up to ``sample_objects`` the shadow is exact. A larger store is shadowed on a *s
 Waldspurger et al., FAST 2015): keys whose hash falls below a threshold, all of their accesses, in a store
 scaled by the same rate. Only misses are scaled up; everything else counts as a hit. That is SHARDS-adj:
 a sample that happens to have too many or too few of the hottest keys, which always hit, is put right.
+The ledger does better still, since it knows how each access really went (see `Tuner.access`).
 Where the store is bounded in bytes alone the number of objects is not known beforehand, so the rate starts
 at 1 and is halved whenever a shadow holds more than twice the sample: the smaller sample is part of the
 larger one, so the shadow keeps what it knows.
@@ -69,10 +70,10 @@ class Shadow:
         "_limit",
         "_objects",
         "_salt",
-        "_scale",
         "_size_count",
         "_size_sum",
         "_threshold",
+        "scale",
     )
 
     def __init__(
@@ -90,7 +91,8 @@ class Shadow:
         self._salt = salt % _POSITIONS
         rate = 1.0 if capacity_objects is None else min(1.0, sample_objects / capacity_objects)
         self._threshold = max(1, round(rate * _POSITIONS))
-        self._scale = _POSITIONS / self._threshold
+        self.scale = _POSITIONS / self._threshold
+        """How many accesses one in the sample stands for."""
         self._arms = [Arm(name, self._empty(name)) for name in names]
         self._size_sum = 0
         self._size_count = 0
@@ -105,10 +107,13 @@ class Shadow:
         """The arms in the order of their names; the first is LRU."""
         return self._arms
 
-    def access(self, hashed: KeyHash, size: int, ttl_s: float | None, now_s: float) -> float:
-        """[hot] Play one access; ``size`` 0 = not known. Returns how many LRU misses it stands for."""
+    def access(self, hashed: KeyHash, size: int, ttl_s: float | None, now_s: float) -> float | None:
+        """[hot] Play one access; ``size`` 0 = not known.
+
+        Returns how many LRU misses it stands for (0 or `scale`), None if it is not in the sample.
+        """
         if ((hashed >> _SHIFT) ^ self._salt) % _POSITIONS >= self._threshold:
-            return 0.0
+            return None
         missed = 0.0
         for arm in self._arms:
             if arm.hit(hashed):
@@ -117,8 +122,8 @@ class Shadow:
                 arm.drop(hashed)
             if missed == 0.0:  # the first arm that misses
                 size = self._sized(size)
-                missed = self._scale if arm is self._arms[0] else -1.0
-            arm.misses += self._scale
+                missed = self.scale if arm is self._arms[0] else -1.0
+            arm.misses += self.scale
             arm.take(hashed, size, None if ttl_s is None else now_s + ttl_s)
         if missed and self._limit is not None:
             self._fit_sample()
@@ -142,7 +147,7 @@ class Shadow:
         assert self._limit is not None
         while self._threshold > 1 and max([len(arm.cache) for arm in self._arms]) > self._limit:
             self._threshold //= 2
-            self._scale = _POSITIONS / self._threshold
+            self.scale = _POSITIONS / self._threshold
             for arm in self._arms:
                 self._thin(arm)
 
