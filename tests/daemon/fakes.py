@@ -1,4 +1,4 @@
-"""Stand-ins for the daemon's tests: a small node, an origin that can misbehave, gossip that keeps what it is given."""
+"""Stand-ins for tests: a small node, gossip that keeps what it is given, an origin that can misbehave."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def free_port() -> int:
 async def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
     """Give the loop turns until the condition holds; fail when it does not in time."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of all kinds, and no event for most
             await asyncio.sleep(0.002)
 
 

@@ -31,7 +31,7 @@ from zoned.daemon.fronts.http import MAX_BATCH_BYTES
 from zoned.daemon.gossip_io import GossipIO
 from zoned.daemon.heartbeat import Gauges, Heartbeat
 from zoned.daemon.joining import Joining
-from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix
+from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix, listen_error
 from zoned.daemon.log import Log
 from zoned.daemon.origins import HttpOrigin, OriginSettings, origin_session
 from zoned.daemon.state import StateFile
@@ -118,6 +118,7 @@ class Agent:
         before_call: BeforeCall | None,
     ) -> None:
         """``spawn`` runs tasks whose death ends the process; ``stop`` is set when a command says to leave."""
+        token = read_token(config.http.token_file)
         self._config = config
         self._sockets = sockets
         self._state = state
@@ -131,7 +132,7 @@ class Agent:
         limits = {one.policy.name: one.policy.max_object_bytes for one in config.dependencies}
         self._peers = PeerClient(config.agent.node, self.clock, limits, before_call)
         self._worker = ForecastWorker()
-        self._gossip = GossipIO(self._gossiped)
+        self._gossip = GossipIO(self._gossiped, spawn)
         self._store = MemoryStore(config.store.max_bytes, config.store.max_objects)
         world = World(
             gossip=self._gossip,
@@ -144,7 +145,7 @@ class Agent:
         self.driver = Driver(self.node, self.clock, world, spawn)
         self._joining = Joining(config.agent.node, self.snapshot, self.driver.submit, log)
         self._metrics = Metrics(self.snapshot, self.checks, self._counters, zoned.__version__)
-        self._http, self._transfer = self._listeners()
+        self._http, self._transfer = self._listeners(token)
 
     def _origins(self) -> dict[str, HttpOrigin]:
         return {
@@ -162,7 +163,7 @@ class Agent:
             for one in self._config.dependencies
         }
 
-    def _listeners(self) -> tuple[HttpListener, HttpListener]:
+    def _listeners(self, token: str | None) -> tuple[HttpListener, HttpListener]:
         config = self._config
         names = frozenset(one.policy.name for one in config.dependencies)
         view = AgentView(
@@ -176,7 +177,7 @@ class Agent:
             version=zoned.__version__,
         )
         address = self._sockets.http.getsockname()[:2]
-        rules = AccessRules((address,), config.http.allowed_hosts, read_token(config.http.token_file))
+        rules = AccessRules((address,), config.http.allowed_hosts, token)
         app = status_app(view, self._metrics, rules, MAX_BATCH_BYTES)
         HttpFront(self.driver, self.clock, names).add_routes(app)
         return (
@@ -188,14 +189,21 @@ class Agent:
 
     async def start(self) -> None:
         """Serve. When this returns the agent is ready; it need not have joined anybody."""
-        await self._gossip.start(self._config.gossip.bind)
+        await self._start_gossip()
         await self._transfer.start(self._sockets.peer)
         sockets = (self._sockets.http, self._sockets.unix)
         await self._http.start(*(sock for sock in sockets if sock is not None))
+        self.driver.start()
         gc.collect()
         gc.freeze()  # what is here now stays: full collections need not walk it
         self._log.say("info", "listening", "listening on " + ", ".join(self._addresses()))
         self.notifier.send("READY=1", f"STATUS={self.status_line()}")
+
+    async def _start_gossip(self) -> None:
+        try:
+            await self._gossip.start(self._config.gossip.bind)
+        except OSError as error:
+            raise listen_error(self._config.gossip.bind, "gossip.bind", error) from error
 
     def _addresses(self) -> list[str]:
         config, sockets = self._config, self._sockets
@@ -298,6 +306,8 @@ class Agent:
             "transfer": {"refused_connections": self._transfer.refused},
             "log": self._log.counts,
             "state": {"saved_bytes": self._state.saved_bytes},
+            "gossip_io": self._gossip.counters,
+            "forecast_worker": {"starts": self._worker.starts, "failures": self._worker.failures},
         }
 
 

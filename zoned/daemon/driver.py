@@ -52,6 +52,10 @@ class Driver:
         self._last_s = 0.0
         self._events = 0
 
+    def start(self) -> None:
+        """Arm the timer for what the node has planned since it was made."""
+        self._arm()
+
     # ---- steps ----------------------------------------------------------------------------------
 
     def submit(self, event: Event) -> None:

@@ -42,9 +42,15 @@ def bind_tcp(address: Address, setting: str) -> socket.socket:
     try:
         sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise ListenError(f"cannot listen on {host}:{port} ({setting}): {_why(error)}") from error
+        raise listen_error(address, setting, error) from error
     sock.setblocking(False)
     return sock
+
+
+def listen_error(address: Address, setting: str, error: OSError) -> ListenError:
+    """Why an address cannot be listened on, in one line; ``setting`` is where it comes from."""
+    host, port = address
+    return ListenError(f"cannot listen on {host}:{port} ({setting}): {_why(error)}")
 
 
 def bind_unix(path: Path, setting: str) -> socket.socket:
@@ -56,16 +62,24 @@ def bind_unix(path: Path, setting: str) -> socket.socket:
             if _somebody_listens(path):
                 raise OSError(errno.EADDRINUSE, "in use")
             path.unlink()
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o117)  # 0660 from the first moment
-        try:
-            sock.bind(str(path))
-        finally:
-            os.umask(before)
-        sock.listen(BACKLOG)
+        sock = _listening_unix(path)
     except OSError as error:
         raise ListenError(f"cannot listen on {path} ({setting}): {_why(error)}") from error
     sock.setblocking(False)
+    return sock
+
+
+def _listening_unix(path: Path) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)  # 0660 from the first moment
+    try:
+        sock.bind(str(path))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
     return sock
 
 

@@ -62,7 +62,7 @@ def transfer_app(port: PeerPort, clock: Clock) -> web.Application:
     server = _TransferServer(port, clock)
     app = web.Application(client_max_size=MAX_OFFER_BYTES)
     app.router.add_post("/p/offer", server.offer)
-    app.router.add_get(PREFIX + "{instance:.+}", server.get, allow_head=False)
+    app.router.add_get(PREFIX + "{instance:(?s:.+)}", server.get, allow_head=False)
     return app
 
 

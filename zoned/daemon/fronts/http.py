@@ -55,7 +55,7 @@ class HttpFront:
 
     def add_routes(self, app: web.Application) -> None:
         """Put the data routes on an application."""
-        app.router.add_get(PREFIX + "{instance:.*}", self.read)
+        app.router.add_get(PREFIX + "{instance:(?s:.*)}", self.read)
         app.router.add_post("/v1/accesses", self.accesses)
 
     # ---- reads ----------------------------------------------------------------------------------
