@@ -31,7 +31,7 @@ _MAX_ROWS = 15
 @asks_agent
 def top(agent: Agent, output: str | None, interval: float, once: bool) -> None:
     """The agent, live; ends with Ctrl-C."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     if once or not sys.stdout.isatty():
         console.print(screen(agent))
         return
