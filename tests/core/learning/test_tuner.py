@@ -183,9 +183,10 @@ def test_prefetches_are_in_the_ledger():
     one.fetched(Reason.FORECAST, "d", 100, Source.PEER)
     one.fetched(Reason.REFRESH, "d", 10)
     one.prefetch_used("d", Reason.FORECAST)
+    one.prefetch_used("d", Reason.REFRESH, 4)
     one.prefetch_used("d", Reason.DEMAND)
     line = one.ledger(price)[1]
-    assert (line.prefetched, line.prefetch_used, line.prefetched_bytes, line.peer_transfers) == (2, 1, 110, 1)
+    assert (line.prefetched, line.prefetch_used, line.prefetched_bytes, line.peer_transfers) == (2, 5, 110, 1)
 
 
 def test_an_invalidated_instance_is_a_miss_for_lru_too():
