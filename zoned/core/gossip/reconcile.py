@@ -82,7 +82,7 @@ class Reconciler:
             raise PeerError("reconcile", "kind")
         peer = self._wiring.table.get(fields[1])
         if peer is None or not peer.is_zoned() or peer.node == self._wiring.me.node:
-            self._wiring.reject("stranger")
+            self._wiring.count("strangers")  # it knows us before we know it: no harm
             peer = None
         return fields, peer
 

@@ -45,7 +45,7 @@ def encode_summary(summary: Summary, packet_bytes: int) -> bytes:
             (summary.draining, summary.drained),
             list(numbers),
             [(numbers[each.dependency], *each.hour, each.day) for each in summary.demand],
-            [(numbers[each.key.dependency], each.key.key, each.count, each.size) for each in summary.hot],
+            [(numbers[each.key.dependency], each.key.key, each.uses, each.size) for each in summary.hot],
         )
     )
     if len(body) > packet_bytes:
