@@ -58,7 +58,7 @@ class Outcomes:
                 dependency, reason, *counts = row
                 pair = (str(dependency), Reason(reason))
                 fetched, used, wasted = (float(count) for count in counts)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise StateError(f"prefetch outcomes: {error}") from error
             if not all(0 <= count < 1e15 for count in (fetched, used, wasted)):
                 raise StateError("prefetch outcomes: a count out of range")

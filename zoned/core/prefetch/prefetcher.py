@@ -336,10 +336,10 @@ class Prefetcher:
 
     def _give_up(self, now_s: float) -> None:
         """Orders that nobody settled lose their place, oldest first."""
-        limit_s = now_s - self._settings.in_flight_timeout_s
+        timeout_s = self._settings.in_flight_timeout_s
         while self._in_flight:
             key = next(iter(self._in_flight))
-            if self._in_flight[key].started_s > limit_s:
+            if self._in_flight[key].started_s + timeout_s > now_s:  # as in next_deadline, to the last bit
                 return
             del self._in_flight[key]
             self.counters["given_up"] += 1
