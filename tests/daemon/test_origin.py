@@ -45,7 +45,12 @@ async def test_a_good_answer_with_all_it_says() -> None:
 
     async def handler(request: web.Request) -> web.Response:
         seen.append(request)
-        headers = {"ETag": '"7"', "Cache-Control": "public, max-age=60", "Age": "20", "Content-Type": "text/x"}
+        headers = {
+            "ETag": '"7"',
+            "Cache-Control": "public, max-age=60",
+            "Age": "20",
+            "Content-Type": "text/x",
+        }
         return web.Response(body=b"hello", headers=headers)
 
     async with http_server(handler) as url, origin_at(url, headers=(("X-Token", "s3"),)) as origin:

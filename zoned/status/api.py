@@ -88,7 +88,7 @@ class _Api:
             "/v1/status": self.status,
             "/v1/members": self._shown(lambda s: {"members": [shapes.member(m) for m in s.members]}),
             "/v1/ring": self._shown(shapes.ring),
-            "/v1/ring/locate/{instance:.+}": self.locate,
+            "/v1/ring/locate/{instance:(?s:.+)}": self.locate,
             "/v1/dependencies": self._shown(
                 lambda s: {"dependencies": [shapes.dependency(d) for d in s.dependencies]}
             ),
@@ -96,7 +96,7 @@ class _Api:
             "/v1/plan": self._shown(shapes.plan),
             "/v1/queue": self._shown(shapes.queue),
             "/v1/ledger": self._shown(shapes.ledger),
-            "/v1/explain/{instance:.+}": self.explain,
+            "/v1/explain/{instance:(?s:.+)}": self.explain,
             "/v1/config": self.config,
         }
 

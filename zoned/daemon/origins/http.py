@@ -12,6 +12,7 @@ It is read up to ``max_object_bytes`` and no further, so an endless answer costs
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -145,5 +146,6 @@ def _place(url: URL) -> tuple[str, str | None, int | None]:
 def _reason(error: Exception) -> str:
     """One short line; never the whole URL, which may hold what the operator keeps secret."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect to origin: {error.os_error.strerror or type(error.os_error).__name__}"
+        number = error.os_error.errno
+        return f"cannot connect to origin: {os.strerror(number) if number else type(error.os_error).__name__}"
     return f"origin connection failed: {type(error).__name__}"
