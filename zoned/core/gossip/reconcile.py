@@ -129,17 +129,20 @@ class Reconciler:
         digest, entries, reply = fields[2:5]
         if type(entries) is not list or len(entries) > self._wiring.settings.member_limit:
             raise PeerError("vector")
+        ours = {entry[0]: entry for entry in self._entries()}
         behind = False
         for entry in entries:
             if type(entry) is not list or len(entry) != 5 or type(entry[0]) is not str:
                 raise PeerError("vector")
-            node = entry[0]
-            epoch, version, first, summary = (whole(each) for each in entry[1:])
-            known = self._wiring.table.get(node)
-            if known is None or not known.is_zoned():
-                continue
-            behind |= self.digests.compare(peer, node, (epoch, version, first), now)
-            behind |= self.summaries.compare(peer, node, summary, now)
+            node, epoch, version, first, summary = entry
+            mine = ours.get(node)
+            if mine is None:
+                continue  # not up here: nothing of it is ours to give or to want
+            if (epoch, version) != mine[1:3]:
+                theirs = whole(epoch), whole(version), whole(first)
+                behind |= self.digests.compare(peer, node, theirs, now)
+            if summary != mine[4]:
+                behind |= self.summaries.compare(peer, node, whole(summary), now)
         if reply is True and digest != self.facts.digest:
             self._tell_facts(peer, self.facts.all(), True)
         if reply is True and behind:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import msgpack
@@ -53,8 +54,12 @@ def encode_summary(summary: Summary, packet_bytes: int) -> bytes:
     return bytes((_LAYOUT, _PLAIN)) + body
 
 
+@lru_cache(maxsize=64)
 def decode_summary(data: bytes, limit: int) -> Summary:
-    """The summary in ``data``; PeerError when it is damaged or unpacks to more than ``limit`` bytes."""
+    """The summary in ``data``; PeerError when it is damaged or unpacks to more than ``limit`` bytes.
+
+    Remembers a few: the same bytes come from several peers, and in a simulation every node reads them.
+    """
     if len(data) < 2 or data[0] != _LAYOUT or data[1] > _DEFLATED:
         raise PeerError("summary_layout")
     try:
@@ -99,15 +104,24 @@ def _built(fields: Any) -> Summary:
                 for at, a, b, c, day in demand
             ]
         ),
-        hot=tuple(
-            [
-                HotInstance(InstanceKey(names[_whole(at)], _key(key)), _number(count), _whole(size))
-                for at, key, count, size in hot
-            ]
-        ),
+        hot=_hot(hot, names),
         draining=drain[0] is True,
         drained=drain[1] is True,
     )
+
+
+def _hot(found: Any, names: tuple[str, ...]) -> tuple[HotInstance, ...]:
+    """The longest part by far, so its checks stand in line."""
+    hot = []
+    for at, key, count, size in found:
+        if type(key) is not bytes or len(key) > MAX_KEY_BYTES:
+            raise PeerError("summary", "key")
+        if type(at) is not int or at < 0 or type(size) is not int or size < 0:
+            raise PeerError("summary", "number")
+        if type(count) is not float or not 0.0 <= count < math.inf:
+            count = float(_whole(count))
+        hot.append(HotInstance(InstanceKey(names[at], key), count, size))
+    return tuple(hot)
 
 
 def _number(value: object) -> float:
@@ -119,10 +133,4 @@ def _number(value: object) -> float:
 def _whole(value: object) -> int:
     if type(value) is not int or value < 0:
         raise PeerError("summary", "number")
-    return value
-
-
-def _key(value: object) -> bytes:
-    if type(value) is not bytes or len(value) > MAX_KEY_BYTES:
-        raise PeerError("summary", "key")
     return value
