@@ -29,23 +29,27 @@ from zoned.simulation.results import PolicyResult, Progress, ReplayOptions
 from zoned.simulation.trace import Trace
 
 _SETTLE_S = 600.0  # before the trace begins, the pool comes together
-_TURNS = 10_000  # about as many turns as a node makes in one replay
+_READS_PER_TURN = 25  # of one zone, on average over the trace
+_TURNS_PER_PLAN = 4
 
 
 class Paces(NamedTuple):
     """How slow the nodes' timers run in this replay, in seconds."""
 
     turn_s: float
+    plan_s: float  # plans, forecasts, summaries
     idle_turn_s: float
     gossip_s: float
     probe_s: float
 
 
 def paces(trace: Trace) -> Paces:
-    """Timers that make about the same number of turns whatever the length of the trace."""
+    """Timers that let a node turn once in so many of its reads, whatever the length of the trace. Agents turn
+    once a second: a replay's summaries are staler than life's, never fresher."""
     span_s = trace.ts[-1] - trace.ts[0] if len(trace) else 0.0
-    turn_s = max(1.0, span_s / _TURNS)
-    return Paces(turn_s, max(1800.0, turn_s * 4), turn_s, max(5.0, span_s / 500))
+    turn_s = max(1.0, span_s * _READS_PER_TURN * len(trace.zone_names) / max(1, len(trace)))
+    plan_s = max(5.0, turn_s * _TURNS_PER_PLAN)
+    return Paces(turn_s, plan_s, max(1800.0, plan_s), max(1.0, turn_s / 2), max(5.0, span_s / 500))
 
 
 class TraceOrigin:
@@ -79,12 +83,12 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
         seed=options.seed,
         turn_interval_s=pace.turn_s,
         idle_turn_s=pace.idle_turn_s,
-        summary_interval_s=pace.turn_s,
+        summary_interval_s=pace.plan_s,
         policies=tuple(DependencyPolicy(name=name) for name in trace.dependencies),
         observe=ObserveSettings(
             prior_hit_s=options.hit_s, prior_peer_s=options.rtt_s, prior_origin_s=options.origin_s
         ),
-        forecast=ForecastSettings(worker_enabled=False, reforecast_s=max(300.0, pace.turn_s)),
+        forecast=ForecastSettings(worker_enabled=False, reforecast_s=max(300.0, pace.plan_s)),
         gossip=replace(
             GossipSettings.profile("lan"),
             probe_interval_s=pace.probe_s,
@@ -92,7 +96,7 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
             reconcile_interval_s=pace.probe_s,
             holdings_flush_s=pace.gossip_s,
         ),
-        placement=PlacementSettings(plan_interval_s=pace.turn_s),
+        placement=PlacementSettings(plan_interval_s=pace.plan_s),
         cache=CacheSettings(
             max_objects=None if options.by_bytes else capacity,
             max_bytes=capacity if options.by_bytes else None,
