@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoned.core.prefetch.budget import Allowance, TokenBucket
+from zoned.core.names import InstanceKey
+from zoned.core.prefetch.budget import Allowance, Failures, TokenBucket
+from zoned.core.records import Reason
 
 
 def test_a_bucket_starts_full_and_refills_at_its_rate() -> None:
@@ -61,13 +63,28 @@ def test_over_any_time_no_more_than_rate_and_burst(
 
 def test_allowance() -> None:
     allowance = Allowance(2.0, 0.5, 3.0)
-    allowance.spend()
-    allowance.spend()
+    for _ in range(2):
+        allowance.spend(Reason.FORECAST)
+    allowance.give_back(Reason.REFRESH, 10)
     assert allowance.tokens == 0.0
     allowance.missed()
     assert allowance.tokens == 0.5
-    allowance.give_back(10)
-    assert allowance.tokens == 3.0
+    allowance.give_back(Reason.FORECAST, 10)
+    assert allowance.tokens == 2.5
+    allowance.give_back(Reason.FORECAST, 10)
+    assert allowance.tokens == 2.5
     for _ in range(100):
         allowance.missed()
     assert allowance.tokens <= 3.5
+
+
+def test_failures_are_remembered_for_a_while_and_bounded() -> None:
+    one, two, three = (InstanceKey("d", b"%d" % number) for number in range(3))
+    failures = Failures(60.0, 2)
+    failures.add(one, 0.0)
+    failures.add(two, 10.0)
+    assert failures.lately(one, 59.0) and not failures.lately(one, 60.0)
+    failures.add(one, 60.0)
+    failures.add(three, 61.0)
+    assert not failures.lately(two, 62.0), "the oldest is forgotten first"
+    assert failures.lately(one, 62.0) and failures.lately(three, 62.0)

@@ -153,10 +153,10 @@ def test_an_association_must_be_sure_enough(confidence: float, threshold: float,
 
 
 def test_an_association_that_has_to_wait_is_soon_worthless() -> None:
-    prefetcher = make(allowance_start=0.0, association_ttl_s=2.0)
+    prefetcher = make(allowance_start=0.0, allowance_per_miss=1.0, association_ttl_s=2.0)
     prefetcher.associated(after(1), {}, at(0))
     assert prefetcher.orders(at(0), nothing) == []
-    prefetcher.used(Reason.FORECAST, 5)
+    prefetcher.missed()
     assert prefetcher.orders(at(3), nothing) == []
     assert prefetcher.counters["expired"] == 1
 
@@ -234,6 +234,7 @@ def test_a_guess_that_was_used_or_failed_gives_its_token_back() -> None:
             prefetcher.settled(name(number), False, 0, at(number))
     prefetcher.used(Reason.HOME, 5)
     prefetcher.used(Reason.DEMAND, 5)
+    prefetcher.used(Reason.REFRESH, 5)  # stale copies that readers revalidated: no guess of ours
     assert prefetcher._allowance.tokens == 1.0
 
 

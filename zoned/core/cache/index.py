@@ -1,9 +1,9 @@
 """The index of what the store holds, as columns.
 
 One copy is one slot number; what is known of it lies in parallel columns at that number. The hash of the
-instance finds the slot. Columns because a record object with its floats and ints costs 350 B a copy where
-this costs about a third, because the collector of cycles has nothing to walk through, and because numpy
-reads them in place: "what expires within a minute" over a million copies takes milliseconds, so no heap
+instance finds the slot. Columns because a record object with its floats and ints costs some 250 B a copy
+where this costs 80, because the collector of cycles has nothing to walk through, and because numpy reads
+them in place: "what expires within a minute" over a million copies takes milliseconds, so no heap
 of deadlines (100 B a copy) has to be kept.
 
 Rejected: numpy arrays as the columns themselves (reading one number costs three times as much), and the

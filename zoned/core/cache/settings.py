@@ -16,12 +16,12 @@ class CacheSettings:
     max_bytes: int | None = 256 << 20
     """Room for the objects' bytes in this agent's store. None: bounded in objects only. Range >= 1.
     Too small: everything is evicted before its second use. It counts bodies, not the index's own memory
-    (about 250 B an instance)."""
+    (300 to 500 B an instance, with its key)."""
     max_objects: int | None = None
     """Room in objects. None: bounded in bytes only. Range >= 1."""
     max_tracked_objects: int = 4_000_000
     """Hard limit of the index, whatever ``max_objects`` says: objects of no size would fill memory in spite
-    of ``max_bytes``. Range >= 1; a million costs about 250 MB."""
+    of ``max_bytes``. Range >= 1; a million costs 300 to 500 MB."""
     eviction: str = AUTO
     """``auto`` starts as ``lru`` and follows the learner's advice. Any other is fixed."""
     default_ttl_s: float | None = 300.0

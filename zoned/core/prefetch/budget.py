@@ -1,4 +1,4 @@
-"""What prefetching may spend: bytes per second, origin reads per second, and guesses per miss.
+"""What prefetching may spend: bytes per second, origin reads per second, guesses per miss, and tries.
 
 The first two are token buckets: they keep a burst from hurting the reads it is meant to help. The third,
 the *allowance*, keeps the sum honest over any length of time. A guess costs a token; a guess that was used
@@ -6,13 +6,17 @@ gives its token back, for it replaced a miss; each demand miss brings a fraction
 
     transfers <= misses there would have been x (1 + allowance_per_miss) + allowance_start
 
-however bad the guesses are (refsim.py's running allowance, warmth-study.md VAL point 6). Nothing here
-looks at a clock: time comes with each call.
+however bad the guesses are (refsim.py's running allowance, warmth-study.md VAL point 6). And what just
+failed is not tried again at once, though every plan names it. Nothing here looks at a clock: time comes
+with each call.
 """
 
 from __future__ import annotations
 
 from math import inf
+
+from zoned.core.names import InstanceKey
+from zoned.core.records import Reason
 
 _SLACK = 1e-6  # a bucket refilled to within rounding of what is asked has it
 
@@ -53,13 +57,18 @@ class TokenBucket:
 
 
 class Allowance:
-    """Tokens for guesses: from demand misses, and back from guesses that were used."""
+    """Tokens for guesses: from demand misses, and back from guesses that were used.
 
-    __slots__ = ("_most", "_per_miss", "tokens")
+    A reason gets back at most what it spent: a copy that was fetched for the same reason but not by us (a
+    stale one, revalidated because somebody asked) may be used as well, and must not earn tokens.
+    """
+
+    __slots__ = ("_most", "_per_miss", "_spent", "tokens")
 
     def __init__(self, start: float, per_miss: float, most: float) -> None:
         self._per_miss = per_miss
         self._most = most
+        self._spent: dict[Reason, int] = {}
         self.tokens = start
 
     def missed(self) -> None:
@@ -67,10 +76,42 @@ class Allowance:
         if self.tokens < self._most:
             self.tokens += self._per_miss
 
-    def give_back(self, tokens: int = 1) -> None:
+    def give_back(self, reason: Reason, tokens: int = 1) -> None:
         """Guesses were used, or never travelled."""
+        spent = self._spent.get(reason, 0)
+        tokens = min(tokens, spent)
+        self._spent[reason] = spent - tokens
         self.tokens = min(self._most, self.tokens + tokens)
 
-    def spend(self) -> None:
+    def spend(self, reason: Reason) -> None:
         """A guess travels."""
+        self._spent[reason] = self._spent.get(reason, 0) + 1
         self.tokens -= 1.0
+
+
+class Failures:
+    """Instances whose prefetch failed, for a while; bounded, the oldest is forgotten first."""
+
+    __slots__ = ("_most", "_retry_after_s", "_until_s")
+
+    def __init__(self, retry_after_s: float, most: int) -> None:
+        self._retry_after_s = retry_after_s
+        self._most = most
+        self._until_s: dict[InstanceKey, float] = {}
+
+    def add(self, key: InstanceKey, now_s: float) -> None:
+        """Its prefetch failed now."""
+        self._until_s.pop(key, None)
+        if len(self._until_s) >= self._most:
+            del self._until_s[next(iter(self._until_s))]
+        self._until_s[key] = now_s + self._retry_after_s
+
+    def lately(self, key: InstanceKey, now_s: float) -> bool:
+        """Whether it is too early to try that one again."""
+        until_s = self._until_s.get(key)
+        if until_s is None:
+            return False
+        if until_s > now_s:
+            return True
+        del self._until_s[key]
+        return False

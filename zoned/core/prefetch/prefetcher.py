@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
-from zoned.core.prefetch.budget import Allowance, TokenBucket
+from zoned.core.prefetch.budget import Allowance, Failures, TokenBucket
 from zoned.core.prefetch.queue import CLASSES, GUESS, GUESSES, OPEN, Queued, WantQueue
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
@@ -55,7 +55,7 @@ class Prefetcher:
         self._lane: dict[InstanceKey, Association] = {}  # oldest first; lead_s here: when it ends
         self._later: tuple[float, tuple[Queued, ...]] | None = None  # what a restart warms up, and when
         self._in_flight: dict[InstanceKey, _Travelling] = {}  # oldest first
-        self._failed: dict[InstanceKey, float] = {}  # not to be tried again before
+        self._failures = Failures(settings.retry_after_s, settings.max_failed)
         self._bytes = TokenBucket(settings.bandwidth_bytes_s, settings.burst_bytes)
         self._origin = TokenBucket(settings.origin_rate, settings.origin_burst)
         self._allowance = Allowance(
@@ -80,7 +80,7 @@ class Prefetcher:
         if plan is self._plan:
             return
         self._plan, self.paused = plan, plan.paused
-        now_s = self._tell(now)
+        now_s = self._now_s = now.mono_s
         wanted = {want.key for want in plan.wants}
         for queued in list(self._queue):
             if queued.until_s <= now_s:
@@ -105,7 +105,7 @@ class Prefetcher:
         for key, hashed, confidence, _ in associations:
             if confidence < min_confidence or confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
                 self.counters["below_threshold"] += 1
-            elif key not in self._in_flight and not self._failed_lately(key, now_s):
+            elif key not in self._in_flight and not self._failures.lately(key, now_s):
                 lane.pop(key, None)
                 if len(lane) >= settings.max_associations:
                     del lane[next(iter(lane))]
@@ -116,7 +116,7 @@ class Prefetcher:
         self, entries: Iterable[Entry], now: Instant, thresholds: Thresholds = _NO_THRESHOLDS
     ) -> None:
         """Copies in use that expire soon, the most used first. Past their expiry it is too late for this."""
-        now_s = self._tell(now)
+        now_s = self._now_s = now.mono_s
         if not (self.active and self._settings.refresh):
             return
         probability = self._settings.refresh_probability
@@ -138,7 +138,7 @@ class Prefetcher:
         now: Instant,
     ) -> None:
         """Another agent hands over copies, hottest first; the last is worth half as much as the first."""
-        now_s = self._tell(now)
+        now_s = self._now_s = now.mono_s
         if not self.active:
             self.counters["refused"] += len(keys)
             return
@@ -149,7 +149,7 @@ class Prefetcher:
 
     def restart(self, heat: Sequence[tuple[InstanceKey, KeyHash, int, int]], now: Instant) -> None:
         """(key, hash, uses, size) of what was hot before the restart; it is queued a little later."""
-        now_s = self._tell(now)
+        now_s = self._now_s = now.mono_s
         if not heat or not self._settings.enabled:
             return
         start_s = now_s + self._settings.restart_delay_s
@@ -177,7 +177,7 @@ class Prefetcher:
             self._begin_restart(now[0])
         if not (self._lane or self._queue) or not self.active:
             return []
-        now_s = self._tell(now)
+        now_s = self._now_s = now.mono_s
         self._give_up(now_s)
         orders = self._from_lane(now_s, holds) if self._lane else []
         while len(self._in_flight) < self._settings.max_in_flight:
@@ -200,7 +200,7 @@ class Prefetcher:
         travelling = self._in_flight.pop(key, None)
         if travelling is None:
             return
-        now_s = self._tell(now)
+        now_s = self._now_s = now.mono_s
         self._bytes.spend((size if ok else 0) - travelling.expected_bytes, now_s)
         if ok:
             self._mean_size += _SIZE_MEMORY * (size - self._mean_size)
@@ -208,10 +208,8 @@ class Prefetcher:
             return
         self.counters[f"failed_{travelling.reason.value}"] += 1
         if travelling.reason in GUESSES:
-            self._allowance.give_back()
-        if len(self._failed) >= self._settings.max_failed:
-            del self._failed[next(iter(self._failed))]
-        self._failed[key] = now_s + self._settings.retry_after_s
+            self._allowance.give_back(travelling.reason)
+        self._failures.add(key, now_s)
 
     def used(self, reason: Reason, count: int = 1) -> None:
         """So many prefetched copies were asked for, for the first time: guesses get their tokens back."""
@@ -219,7 +217,7 @@ class Prefetcher:
             return
         self.counters[f"used_{reason.value}"] += count
         if reason in GUESSES:
-            self._allowance.give_back(count)
+            self._allowance.give_back(reason, count)
 
     def next_deadline(self) -> float | None:
         """When ``orders`` may start something that only time holds back (mono seconds)."""
@@ -282,7 +280,7 @@ class Prefetcher:
         if not source:
             self._origin.spend(1, now_s)
         if reason in GUESSES:
-            self._allowance.spend()
+            self._allowance.spend(reason)
         self._in_flight[key] = _Travelling(reason, expected, now_s)
         self.counters[f"ordered_{reason.value}"] += 1
         return Order(key, hashed, reason, source)
@@ -307,7 +305,7 @@ class Prefetcher:
     def _put(self, want: Queued, now_s: float) -> None:
         if want.key in self._in_flight or not want.value > 0:
             return
-        if self._failed_lately(want.key, now_s):
+        if self._failures.lately(want.key, now_s):
             self.counters["failed_lately"] += 1
         elif self._queue.put(want) is not None:
             self.counters["dropped_full"] += 1
@@ -316,15 +314,6 @@ class Prefetcher:
         """Expected seconds saved per MiB moved; small sizes count as the floor, unknown ones as the mean."""
         moved = max(float(size) if size > 0 else self._mean_size, float(self._settings.value_floor_bytes))
         return probability * self._settings.saved_s * _MIB / moved
-
-    def _failed_lately(self, key: InstanceKey, now_s: float) -> bool:
-        until_s = self._failed.get(key)
-        if until_s is None:
-            return False
-        if until_s > now_s:
-            return True
-        del self._failed[key]
-        return False
 
     def _begin_restart(self, now_s: float) -> None:
         assert self._later is not None
@@ -343,10 +332,6 @@ class Prefetcher:
                 return
             del self._in_flight[key]
             self.counters["given_up"] += 1
-
-    def _tell(self, now: Instant) -> float:
-        self._now_s = now.mono_s
-        return self._now_s
 
 
 def _planned(want: Want, until_s: float, floor_bytes: int) -> Queued:
