@@ -1,12 +1,13 @@
 # Each target works on a fresh machine with Python >= 3.11, make and the package registries.
 #   make demo [ARGS="--seconds 60"]   zones as real agent processes on loopback, and what they gain
 #   make test [ARGS="tests/core"]     the tests           make check   style and types
-#   make bench                        ratios against a peer in the same run
+#   make bench                        ratios against a peer in the same run, and costs of the hot parts
 
 PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.11 2>/dev/null))
 BIN := .venv/bin
 STAMP := .venv/.installed
 SERVERS := serf
+BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py)
 
 .PHONY: demo test check bench servers
 
@@ -14,14 +15,14 @@ demo: $(STAMP)
 	@$(BIN)/zoned demo $(ARGS)
 
 test: $(STAMP) servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
 bench: $(STAMP)
-	@$(BIN)/python -m pytest -s -q tests/bench $(ARGS)
+	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
 # Real servers that some tests talk to. Only root can install them; without one its tests say so
 # (they skip, and fail where CI is set).
