@@ -118,13 +118,13 @@ class Forecaster:
         lines: list[DependencyForecast] = []
         for i, horizon_s in enumerate(self._horizons_s):
             total = over(path, season_s - history.hour * HOUR_S, horizon_s)
-            bands, errors = ladder.bands(i, total), ladder.error(i)
+            bands, means, errors = ladder.bands(i, total), ladder.mean(i, total), ladder.error(i)
             for dependency, row in history.rows.items():
                 low, median, high = bands[row].tolist()
                 line = DependencyForecast(
                     dependency=dependency,
                     horizon_s=horizon_s,
-                    mean=float(total[row]),
+                    mean=float(means[row]),
                     quantiles=(low, median, high),
                     model=ladder.speaker(dependency, row, horizon_s, history.hour, self._desk),
                     error=None if np.isnan(errors[row]) else float(errors[row]),

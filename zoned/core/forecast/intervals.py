@@ -25,6 +25,9 @@ _PRIOR = 8.0
 _Z = np.array((-1.2816, 0.0, 1.2816))  # the normal quantiles of LEVELS
 _COUNT_NOISE = 0.5  # standard deviation of the root of a Poisson count
 _RATE_DOUBT = 0.2  # what an unjudged forecast may be off, as a share of its root
+_KEEP_BIAS = 0.5 ** (1 / 168)  # per hour
+_REPEATS = 2.0  # neighbouring errors are alike: so many count as one
+_FACTORS = (0.5, 4.0)  # least and most by which the mean may differ from the middle
 _MOST_NOISE = 0.4  # the most the variance of the root of a Poisson count can be
 
 
@@ -39,9 +42,11 @@ class Residuals:
         self._ring = np.full((rows, RING), np.nan)
         self._at = np.zeros((rows, RING))  # the hour each was found
         self._next = 0
+        self._meant = np.full((rows, hours), np.nan)  # the means that went with them
         self._off = np.zeros(rows)  # decayed sums: absolute error, demand, and how many
         self._came = np.zeros(rows)
         self._judged = np.zeros(rows)
+        self._bias = np.zeros((rows, 3))  # decayed sums: came - said, its square, said
         self._quantiles: tuple[int, Floats, Floats] | None = None
         self._hour = 0
 
@@ -49,6 +54,8 @@ class Residuals:
         """Room for that many rows; the new ones know nothing."""
         more = rows - len(self._off)
         self._pending = np.concatenate([self._pending, np.full((more, self.hours), np.nan)])
+        self._meant = np.concatenate([self._meant, np.full((more, self.hours), np.nan)])
+        self._bias = np.concatenate([self._bias, np.zeros((more, 3))])
         self._ring = np.concatenate([self._ring, np.full((more, RING), np.nan)])
         self._at = np.concatenate([self._at, np.zeros((more, RING))])
         for name in ("_off", "_came", "_judged"):
@@ -59,31 +66,34 @@ class Residuals:
         """The row is given to another dependency."""
         self._pending[row] = np.nan
         self._ring[row] = np.nan
-        for array in (self._off, self._came, self._judged):
+        for array in (self._off, self._came, self._judged, self._bias):
             array[row] = 0.0
         self._quantiles = None
 
     def promise(self, hour: int, total: Floats) -> None:
         """The sums forecast at the start of that hour, for it and the ``hours - 1`` after it."""
         self._pending[:, hour % self.hours] = total
+        self._meant[:, hour % self.hours] = self.mean(total)
 
     def resolve(self, end_hour: int, came: Floats) -> None:
         """The hours before ``end_hour`` are over and brought these sums (NaN: unknown)."""
         self._hour = end_hour
         place = end_hour % self.hours  # promised ``hours`` hours ago
-        said = self._pending[:, place].copy()
+        said, meant = self._pending[:, place].copy(), self._meant[:, place]
         self._pending[:, place] = np.nan
         known = ~np.isnan(said) & ~np.isnan(came)
         if not known.any():
             return
-        said, came = np.where(known, said, 0.0), np.where(known, came, 0.0)
+        said, came, meant = (np.where(known, values, 0.0) for values in (said, came, meant))
         self._ring[:, self._next] = np.where(known, np.sqrt(came) - np.sqrt(said), np.nan)
         self._at[:, self._next] = end_hour
         self._next = (self._next + 1) % RING
         keep = np.where(known, self._keep_error, 1.0)
-        self._off = keep * self._off + np.abs(came - said)
+        self._off = keep * self._off + np.abs(came - meant)
         self._came = keep * self._came + came
         self._judged = keep * self._judged + known
+        found = np.stack([came - said, (came - said) ** 2, said], axis=1)
+        self._bias = np.where(known, _KEEP_BIAS, 1.0)[:, None] * self._bias + found
         self._quantiles = None
 
     def skip(self, hours: int) -> None:
@@ -93,6 +103,19 @@ class Residuals:
         for array in (self._off, self._came, self._judged):
             array *= keep
         self._quantiles = None
+
+    def mean(self, total: Floats) -> Floats:
+        """The mean to expect where the models, which aim at the middle, say ``total``.
+
+        Bursty demand is skewed: its mean is above its middle by a factor that the past shows. The factor is
+        believed as far as it stands out from the noise (shrunk by z^2 / (1 + z^2)), because on demand that
+        is not skewed it would only add some."""
+        extra, square, said = self._bias.T
+        evidence = extra**2 / np.maximum(_REPEATS * self.hours * square, 1e-12)
+        belief = evidence / (1.0 + evidence)
+        factor = 1.0 + belief * extra / np.maximum(said, 1e-9)
+        mean: Floats = total * np.clip(factor, *_FACTORS)
+        return mean
 
     def error(self) -> Floats:
         """Mean absolute error over mean demand per row, NaN before any is known. Without demand nothing
@@ -120,12 +143,12 @@ class Residuals:
         variance: Floats = (square.sum(axis=1) + _PRIOR * _COUNT_NOISE**2) / (known.sum(axis=1) + _PRIOR)
         return variance
 
-    def mean_of(self, path: Floats) -> Floats:
-        """The mean of hourly counts whose roots are expected to be those of ``path`` (rows, steps).
+    def counts(self, path: Floats) -> Floats:
+        """Hourly counts whose roots are expected to be those of ``path`` (rows, steps).
 
-        Squaring an expected root understates the mean by the root's variance, which for counts is about
-        0.4 at most, and no more than the root itself when demand is rare. Spread beyond that is bursts:
-        they belong in the quantiles, not in the mean."""
+        Squaring an expected root understates a count by the root's variance, for Poisson counts 0.4 at
+        most, and no more than the root itself when demand is rare. Spread beyond that is bursts: ``mean``
+        and the quantiles know of those."""
         noise = np.minimum(self.spread(), _MOST_NOISE)[:, None]
         mean: Floats = path + np.minimum(noise, np.sqrt(path))
         return mean

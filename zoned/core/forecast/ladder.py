@@ -89,9 +89,9 @@ class Ladder:
         fitted = desk.paths(hour, online, history.rows)
         naive = history.seasonal(hour, DAY, self._steps)
         self._paths = self._selector.choose(hour, np.where(np.isnan(naive), online, naive), fitted, online)
-        mean = self._residuals[0].mean_of(self._paths)
+        counts = self._residuals[0].counts(self._paths)
         for residuals in self._residuals:
-            total = mean[:, : residuals.hours].sum(axis=1)
+            total = counts[:, : residuals.hours].sum(axis=1)
             residuals.promise(hour, np.where(self._online.seen > 0, total, np.nan))
 
     def path(self, history: History, season_s: float) -> Floats:
@@ -107,15 +107,19 @@ class Ladder:
         shift = doubt / (doubt + noise) * (np.sqrt(counted / share) - root[:, 0])
         lead = np.arange(self._steps)
         fade = np.where(lead == 0, 1.0, _CARRY * _CARRY_FADE ** np.maximum(lead - 1, 0))
-        mean = self._residuals[0].mean_of(np.maximum(root + shift[:, None] * fade, 0.0) ** 2)
+        counts = self._residuals[0].counts(np.maximum(root + shift[:, None] * fade, 0.0) ** 2)
         begun = (np.nan_to_num(so_far) + 0.5) / ((observed_s + _PRIOR_S) / HOUR_S)
-        path: Floats = np.where(known[:, None], mean, begun[:, None])
+        path: Floats = np.where(known[:, None], counts, begun[:, None])
         return path
 
     def bands(self, horizon: int, total: Floats) -> Floats:
         """(rows, 3) quantiles around the sums ``total`` over the horizon of that number."""
         residuals = self._residuals[1 + horizon]
         return residuals.bands(total, self._horizons_s[horizon] / HOUR_S / residuals.hours)
+
+    def mean(self, horizon: int, total: Floats) -> Floats:
+        """Per row, the mean to expect over the horizon of that number."""
+        return self._residuals[1 + horizon].mean(total)
 
     def error(self, horizon: int) -> Floats:
         """Recent error per row over that horizon, NaN before it is known."""

@@ -42,7 +42,7 @@ class ForecastSettings:
     """Half-life of the fast count that stands beside it and catches bursts. 60..rate_half_life_s."""
     profile_half_life_s: float = 604800.0
     """Half-life of the day profile (24 bins) of an instance. 86400..."""
-    profile_strength: float = 6.0
+    profile_strength: float = 36.0
     """Pseudo-accesses spread over a day profile as its dependency's profile spreads them: an instance with
     few accesses of its own keeps its dependency's shape of day. > 0; larger trusts single instances less."""
     error_half_life_h: float = 48.0
