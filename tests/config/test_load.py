@@ -257,6 +257,12 @@ def test_ports_are_not_shared() -> None:
     assert load(None, {}, {**ZONE, "peer.listen": "127.0.0.2:7980"})
 
 
+def test_port_0_is_any_free_one_where_nobody_must_know_it_beforehand() -> None:
+    config = load(None, {}, {**ZONE, "peer.listen": "127.0.0.1:0", "http.listen": "127.0.0.1:0"})
+    assert config.peer.listen == config.http.listen == ("127.0.0.1", 0)
+    assert "gossip.bind: expected IP:PORT" in problems(None, flags={**ZONE, "gossip.bind": "127.0.0.1:0"})[0]
+
+
 def test_ablation_switches_stages_off() -> None:
     node = load(None, {}, {**ZONE, "agent.ablate": ",".join(ABLATIONS)}).node
     for stage, field, off in ABLATIONS.values():

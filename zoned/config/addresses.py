@@ -13,8 +13,8 @@ from zoned.config.kinds import Kind, Wrong, quoted, string_of
 from zoned.core.names import Address
 
 
-def split_address(written: str, default_port: int | None) -> tuple[str, int]:
-    """``host``, ``host:port`` or ``[v6]:port`` -> (host, port)."""
+def split_address(written: str, default_port: int | None, *, any_port: bool = False) -> tuple[str, int]:
+    """``host``, ``host:port`` or ``[v6]:port`` -> (host, port). ``any_port``: 0 is one, too."""
     found = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:\s\[\]]+)(?::(\d+))?", written)
     if found is None and written.count(":") > 1:
         found = re.fullmatch(r"()()([0-9A-Fa-f:.]+)()", written)  # a bare IPv6 address, no port
@@ -22,7 +22,7 @@ def split_address(written: str, default_port: int | None) -> tuple[str, int]:
         raise Wrong
     host, digits = found[1] or found[3], found[2] or found[4]
     port = int(digits) if digits else default_port
-    if port is None or not 1 <= port <= 65535:
+    if port is None or not (0 if any_port else 1) <= port <= 65535:
         raise Wrong
     return host, port
 
@@ -51,11 +51,11 @@ def is_wildcard(address: Address) -> bool:
     return ipaddress.ip_address(address[0]).is_unspecified
 
 
-def ip_address(default_port: int) -> Kind:
-    """Something to bind or advertise."""
+def ip_address(default_port: int, *, any_port: bool = False) -> Kind:
+    """Something to bind or advertise. ``any_port``: 0 takes a free one."""
 
     def parse(value: object) -> Address:
-        host, port = split_address(string_of(value), default_port)
+        host, port = split_address(string_of(value), default_port, any_port=any_port)
         return literal(host), port
 
     return Kind(

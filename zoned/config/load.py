@@ -147,6 +147,8 @@ def _check_addresses(parsed: _Parsed) -> None:
         parsed.problem(sources["gossip.bind"], "gossip.advertise", what, 'example "10.0.0.11:7946"')
     taken: dict[int, str] = {}
     for key in _BINDS:
+        if not values[key][1]:
+            continue  # any free port
         other = taken.setdefault(values[key][1], key)
         same = values[other][0] == values[key][0] or is_wildcard(values[other]) or is_wildcard(values[key])
         if other != key and same:

@@ -119,7 +119,7 @@ AGENT = (
 )  # fmt: skip
 
 HTTP = (
-    _key("http", "listen", addresses.ip_address(HTTP_PORT), "local endpoint: status, reads, commands",
+    _key("http", "listen", addresses.ip_address(HTTP_PORT, any_port=True), "local endpoint: status, reads, commands",
          default=(LOOPBACK, HTTP_PORT), flag="--http"),
     _key("http", "socket", kinds.path("/run/zoned/zoned.sock"), "the same on a Unix socket; empty: none",
          absent="/run/zoned/zoned.sock where that directory is writable", flag="--socket"),
@@ -130,7 +130,7 @@ HTTP = (
 )  # fmt: skip
 
 PEER = (
-    _key("peer", "listen", addresses.ip_address(PEER_PORT), "where other agents fetch copies from us",
+    _key("peer", "listen", addresses.ip_address(PEER_PORT, any_port=True), "where other agents fetch copies from us",
          default=(LOOPBACK, PEER_PORT), flag="--peer"),
 )  # fmt: skip
 
