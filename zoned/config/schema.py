@@ -119,8 +119,8 @@ AGENT = (
 )  # fmt: skip
 
 HTTP = (
-    _key("http", "listen", addresses.ip_address(HTTP_PORT, any_port=True), "local endpoint: status, reads, commands",
-         default=(LOOPBACK, HTTP_PORT), flag="--http"),
+    _key("http", "listen", addresses.ip_address(HTTP_PORT, any_port=True),
+         "local endpoint: status, reads, commands", default=(LOOPBACK, HTTP_PORT), flag="--http"),
     _key("http", "socket", kinds.path("/run/zoned/zoned.sock"), "the same on a Unix socket; empty: none",
          absent="/run/zoned/zoned.sock where that directory is writable", flag="--socket"),
     _key("http", "allowed_hosts", kinds.items(kinds.name("zoned.example"), "host names"),
@@ -130,8 +130,8 @@ HTTP = (
 )  # fmt: skip
 
 PEER = (
-    _key("peer", "listen", addresses.ip_address(PEER_PORT, any_port=True), "where other agents fetch copies from us",
-         default=(LOOPBACK, PEER_PORT), flag="--peer"),
+    _key("peer", "listen", addresses.ip_address(PEER_PORT, any_port=True),
+         "where other agents fetch copies from us", default=(LOOPBACK, PEER_PORT), flag="--peer"),
 )  # fmt: skip
 
 GOSSIP = (
