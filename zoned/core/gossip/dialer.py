@@ -43,9 +43,10 @@ class Dialer:
                 self._seeds[seed] = now.mono_s
         fresh = [seed for seed in self._seeds if seed in seeds]
         self._joining = self._joining or bool(fresh)
+        self._exchange.joining = self._exchange.joining or bool(fresh)
         for seed in fresh:
             self._exchange.reached.pop(seed, None)
-            self._exchange.call(seed, True, now)
+            self._exchange.call(seed, join=True)
         self.arm(now)
 
     def remember(self, addresses: Sequence[Address], now: Instant) -> None:
@@ -92,7 +93,8 @@ class Dialer:
         if lost and not self._wiring.leaving:
             address = self._wiring.rng.choice(lost)
             self._wiring.count("dials")
-            self._exchange.call(address, self._joining and address in self._seeds, now)
+            joins = self._joining and address in self._seeds
+            self._exchange.call(address, join=joins, lost=True)
         self.arm(now)
 
     def _lost(self, now: Instant) -> list[tuple[Address, bool]]:

@@ -21,11 +21,13 @@ from zoned.core.gossip.messages import (
     PushPull,
     Row,
     Standing,
+    StreamMessage,
     Suspect,
 )
 from zoned.core.gossip.rumours import Rumours
 from zoned.core.gossip.serf import SerfLayer
 from zoned.core.gossip.stream import compressed_stream, decode_stream, encode_stream
+from zoned.core.gossip.timers import Timer
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.names import Address, Instant
 
@@ -41,14 +43,20 @@ class Exchange:
         self._rumours = rumours
         self._serf = serf
         self.reached: dict[Address, float] = {}  # when each address last answered, bounded by member_limit
+        self.joining = False  # a join has not been reported yet
+        self._again: Timer | None = None
         interval_s = wiring.settings.push_pull_interval_s
         wiring.timers.at(now.mono_s + interval_s * (0.5 + wiring.rng.random() / 2), self._round)
 
-    def call(self, to: Address, join: bool, now: Instant) -> bool:
-        """Exchange tables with the member at that address; False when one is under way or too many are."""
-        if self._wiring.calling(to):
+    def call(self, to: Address, join: bool = False, lost: bool = False) -> bool:
+        """Exchange tables with the member at that address, unless a call to it is under way.
+
+        ``lost``: nobody may be there, so do not wait long; if somebody is, there is much to learn."""
+        wiring = self._wiring
+        if wiring.calling(to):
             return False
-        return self._wiring.call(to, self._bytes(join), partial(self._answered, to, join))
+        timeout_s = wiring.settings.dial_timeout_s if lost else wiring.settings.stream_timeout_s
+        return wiring.call(to, self._bytes(join), partial(self._answered, to, join, lost), timeout_s)
 
     def received(self, stream: int, theirs: PushPull, now: Instant) -> None:
         """Somebody calls: merge, then answer."""
@@ -56,15 +64,16 @@ class Exchange:
         self.merge(theirs, now)
         self._wiring.actions.append(StreamReply(stream=stream, data=self._bytes(theirs.join)))
 
-    def _answered(self, to: Address, join: bool, data: bytes | None, now: Instant) -> None:
+    def _answered(self, to: Address, join: bool, lost: bool, data: bytes | None, now: Instant) -> None:
         if data is None:
             self._wiring.count("push_pulls_failed")
             return
         try:
-            answer = decode_stream(data)
+            self._take(to, join, lost, decode_stream(data), now)
         except PeerError as error:
             self._wiring.reject(error.reason)
-            return
+
+    def _take(self, to: Address, join: bool, lost: bool, answer: StreamMessage, now: Instant) -> None:
         if isinstance(answer, ErrorReply):
             self._wiring.reject("error_reply")
             text = f"gossip {to[0]}:{to[1]} refuses us: {answer.text[:200]!r}"
@@ -78,10 +87,14 @@ class Exchange:
             self.reached[to] = now.mono_s
         self.merge(answer, now)
         if join:
-            others = self._wiring.table.up_count() - 1
             self._serf.say_join()
+        if join and self.joining:
+            self.joining = False
+            others = self._wiring.table.up_count() - 1
             text = f"joined {others} members"
             self._wiring.note("info", "joined", text, ("members", others), ("seed", f"{to[0]}:{to[1]}"))
+        if join or lost:
+            self._look_again(now)
 
     def merge(self, theirs: PushPull, now: Instant) -> None:
         """Take over what another table says; rows that mean nothing are dropped and counted."""
@@ -118,6 +131,16 @@ class Exchange:
         data = encode_stream(PushPull(join, rows, self._serf.state()))
         return compressed_stream(data) if self._wiring.settings.compress else data
 
+    def _look_again(self, now: Instant) -> None:
+        """Soon after joining or healing, ask somebody else: the first one may itself have known few."""
+        if self._again is None:
+            wait_s = self._wiring.settings.push_pull_interval_s / 30 * (0.5 + self._wiring.rng.random())
+            self._again = self._wiring.timers.at(now.mono_s + wait_s, self._second_look)
+
+    def _second_look(self, now: Instant) -> None:
+        self._again = None
+        self._call_anyone(now)
+
     def _round(self, now: Instant) -> None:
         wiring = self._wiring
         members = wiring.table.up_count()
@@ -126,7 +149,10 @@ class Exchange:
             scale += math.ceil(math.log2(members) - math.log2(_SCALE_FROM))
         interval_s = wiring.settings.push_pull_interval_s * scale
         wiring.timers.at(now.mono_s + interval_s, self._round)
-        own = self._rumours.own
+        self._call_anyone(now)
+
+    def _call_anyone(self, now: Instant) -> None:
+        wiring, own = self._wiring, self._rumours.own
         others = [each for each in wiring.table.all() if each.standing is Standing.ALIVE and each is not own]
         if others and not wiring.leaving:
-            self.call(wiring.rng.choice(others).address, False, now)
+            self.call(wiring.rng.choice(others).address)

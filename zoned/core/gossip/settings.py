@@ -52,6 +52,8 @@ class GossipSettings:
     """The pool as a whole re-dials each lost member so often in the first ``dial_fast_for_s``."""
     dial_slow_s: float = 30.0
     """And so often after that, for ever for seeds: what heals partitions of any length."""
+    dial_timeout_s: float = 3.0
+    """Deadline of one such call: an address is not called again before, so a heal may wait this long."""
     dial_fast_for_s: float = 600.0
     """How long a loss counts as fresh."""
     leave_intent_s: float = 0.3
@@ -135,6 +137,7 @@ _POSITIVE = (
     "push_pull_interval_s",
     "stream_timeout_s",
     "dial_fast_s",
+    "dial_timeout_s",
     "dial_slow_s",
     "reconcile_interval_s",
     "holdings_flush_s",
@@ -159,6 +162,7 @@ _PROFILES: dict[str, dict[str, Any]] = {
         "gossip_nodes": 4,
         "stream_timeout_s": 30.0,
         "dead_gossip_s": 60.0,
+        "dial_timeout_s": 10.0,
         "leave_intent_s": 1.0,
         "leave_linger_s": 3.0,
         "loop_lag_limit_s": 1.0,
@@ -173,6 +177,7 @@ _PROFILES: dict[str, dict[str, Any]] = {
         "gossip_interval_s": 0.1,
         "stream_timeout_s": 1.0,
         "dead_gossip_s": 15.0,
+        "dial_timeout_s": 1.0,
         "leave_intent_s": 0.2,
         "leave_linger_s": 0.5,
         "reconcile_interval_s": 1.0,

@@ -1,0 +1,157 @@
+"""Precedence: whatever the order in which news arrives, the last word is the same."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoned.core.gossip import GossipSettings, Identity
+from zoned.core.gossip.membership import PRECEDENCE, Known, Membership, wins
+from zoned.core.gossip.messages import Alive, Dead, Kind, Standing, Suspect
+from zoned.core.gossip.rumours import Rumours
+from zoned.core.gossip.tags import meta_of
+from zoned.core.gossip.wire import VERSIONS
+from zoned.core.gossip.wiring import Wiring
+from zoned.core.names import Instant
+from zoned.core.records import MemberState
+
+NOW = Instant(50.0, 1000.0, 1000.0)
+OTHER = Identity("b", "z2", 1, ("10.0.0.2", 7946))
+
+
+def rumours(pool: str = "") -> tuple[Rumours, Wiring]:
+    wiring = Wiring(GossipSettings(), Identity("a", "z1", 1, ("10.0.0.1", 7946), pool=pool), random.Random(1))
+    return Rumours(wiring, NOW), wiring
+
+
+def alive(incarnation: int, of: Identity = OTHER) -> Alive:
+    return Alive(incarnation, of.node, of.gossip, meta_of(of), VERSIONS)
+
+
+def test_the_table_names_every_case() -> None:
+    kinds = (Kind.ALIVE, Kind.SUSPECT, Kind.DEAD)
+    assert set(PRECEDENCE) == {(kind, standing) for kind in kinds for standing in Standing}
+
+
+@pytest.mark.parametrize("known", Standing)
+def test_a_lower_incarnation_never_wins(known: Standing) -> None:
+    assert not any(wins(kind, 4, known, 5) for kind in (Kind.ALIVE, Kind.SUSPECT, Kind.DEAD))
+
+
+accusations = st.lists(
+    st.tuples(st.sampled_from(["suspect", "dead"]), st.integers(1, 4)), min_size=1, max_size=8
+)
+
+
+@given(accusations, st.randoms(use_true_random=False))
+def test_any_order_ends_in_the_last_word(accused: list[tuple[str, int]], shuffler: random.Random) -> None:
+    """Incarnations are first said by their owner; heard in any order, and once more, the highest one counts,
+    and in it dead > suspect > alive."""
+    rules, wiring = rumours()
+    heard = [*accused, *(("alive", incarnation) for incarnation in range(1, 5))]
+    rules.alive(alive(1), NOW)
+    for _ in range(2):
+        shuffler.shuffle(heard)
+        for what, incarnation in heard:
+            if what == "alive":
+                rules.alive(alive(incarnation), NOW)
+            elif what == "suspect":
+                rules.suspect(Suspect(incarnation, "b", "c"), NOW)
+            else:
+                rules.dead(Dead(incarnation, "b", "c"), NOW)
+    expected = Standing.ALIVE
+    if ("dead", 4) in accused:
+        expected = Standing.DEAD
+    elif ("suspect", 4) in accused:
+        expected = Standing.SUSPECT
+    known = wiring.table.get("b")
+    assert known is not None and (known.standing, known.incarnation) == (expected, 4)
+
+
+def test_a_suspect_becomes_failed_when_its_time_is_up() -> None:
+    rules, wiring = rumours()
+    rules.alive(alive(5), NOW)
+    rules.suspect(Suspect(5, "b", "c"), NOW)
+    deadline_s = wiring.timers.next_s()
+    assert deadline_s == pytest.approx(NOW.mono_s + 4.0)
+    wiring.timers.run(Instant(deadline_s + 0.01, 1004.0, 1004.0))
+    member = next(each for each in wiring.table.members() if each.node == "b")
+    assert (member.state, member.accuser) == (MemberState.FAILED, "a")
+    assert [each.before for each in wiring.news] == [None, MemberState.ALIVE, MemberState.SUSPECT]  # type: ignore[union-attr]
+
+
+def test_a_higher_incarnation_acquits() -> None:
+    rules, wiring = rumours()
+    rules.alive(alive(5), NOW)
+    rules.suspect(Suspect(5, "b", "c"), NOW)
+    rules.alive(alive(5), NOW)
+    assert wiring.table.get("b").standing is Standing.SUSPECT  # type: ignore[union-attr]
+    rules.alive(alive(6), NOW)
+    assert wiring.table.get("b").standing is Standing.ALIVE  # type: ignore[union-attr]
+
+
+def test_news_about_ourselves_is_refuted_and_outranked() -> None:
+    rules, wiring = rumours()
+    assert rules.own.incarnation == 1000  # from the wall clock
+    rules.suspect(Suspect(1000, "a", "c"), NOW)
+    assert rules.own.incarnation == 1001
+    rules.dead(Dead(2000, "a", "c"), NOW)
+    assert rules.own.incarnation == 2001
+    rules.alive(alive(3000, Identity("a", "other", 9, ("10.0.0.1", 7946))), NOW)
+    assert rules.own.incarnation == 3001 and rules.own.standing is Standing.ALIVE
+    assert wiring.awareness.score == 3
+    rules.suspect(Suspect(0xFFFFFFFF, "a", "c"), NOW)
+    assert rules.own.incarnation == 3001 and wiring.counters["rejected_incarnation"] == 1
+
+
+def test_a_live_name_cannot_be_taken_but_a_left_one_can() -> None:
+    rules, wiring = rumours()
+    moved = OTHER._replace(gossip=("10.0.0.99", 7946))
+    rules.alive(alive(5), NOW)
+    rules.alive(alive(6, moved), NOW)
+    assert wiring.counters["name_conflicts"] == 1 and wiring.table.get("b").incarnation == 5  # type: ignore[union-attr]
+    rules.dead(Dead(5, "b", "c"), NOW)
+    rules.alive(alive(6, moved), NOW)
+    assert wiring.table.get("b").address == OTHER.gossip  # type: ignore[union-attr]
+    later = Instant(NOW.mono_s + 30.0, 1030.0, 1030.0)
+    rules.alive(alive(6, moved), later)
+    assert wiring.table.get("b").address == moved.gossip  # type: ignore[union-attr]
+    rules.dead(Dead(6, "b", "b"), later)
+    rules.alive(alive(7), later)
+    assert wiring.table.get("b").address == OTHER.gossip  # type: ignore[union-attr]
+
+
+def test_pools_with_other_tags_stay_apart() -> None:
+    rules, wiring = rumours(pool="prod")
+    rules.alive(alive(5, OTHER._replace(pool="test")), NOW)
+    assert wiring.table.get("b") is None and wiring.counters["rejected_other_pool"] == 1
+    rules.alive(alive(5, OTHER._replace(pool="prod")), NOW)
+    assert wiring.table.get("b") is not None
+
+
+def test_the_table_is_bounded() -> None:
+    table = Membership(limit=2)
+    added = [table.add(Known(f"n{i}", ("10.0.0.1", i), b"", b"", NOW)) for i in range(3)]
+    assert added == [True, True, False] and len(table) == 2
+
+
+def test_members_is_the_same_object_while_nothing_changes() -> None:
+    rules, wiring = rumours()
+    rules.alive(alive(5), NOW)
+    before = wiring.table.members()
+    rules.alive(alive(5), NOW)
+    rules.alive(alive(4), NOW)
+    assert wiring.table.members() is before
+    assert [each.node for each in before] == ["a", "b"]
+    rules.alive(alive(6), NOW)
+    assert wiring.table.members() is not before
+
+
+def test_a_round_trip_is_shown_when_it_moved_by_a_quarter() -> None:
+    known = Known("b", OTHER.gossip, b"", VERSIONS, NOW)
+    assert known.measured(0.080) and known.member().rtt_s == 0.080
+    assert not known.measured(0.082)
+    assert any(known.measured(0.200) for _ in range(3)) and known.member().rtt_s > 0.1  # type: ignore[operator]
