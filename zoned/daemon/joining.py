@@ -18,7 +18,8 @@ from zoned.core.records import MemberState
 from zoned.core.snapshot import Snapshot
 from zoned.daemon.log import Log
 
-FIRST_RETRY_S = 1.0
+FIRST_RETRY_S = 0.5
+GROWTH = 1.3
 LONGEST_RETRY_S = 10.0
 
 
@@ -51,7 +52,7 @@ class Joining:
             if self.alone():
                 await self.join(seeds)
                 await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+                wait_s = min(GROWTH * wait_s, LONGEST_RETRY_S)
             else:
                 wait_s = FIRST_RETRY_S
                 await asyncio.sleep(LONGEST_RETRY_S)

@@ -78,7 +78,10 @@ class AccessRules:
         """Whether a ``Host`` (with or without port) is one of ours."""
         if host in self._good:
             return True
-        name = urlsplit(f"//{host}").hostname if host else None
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:  # [ without ]
+            return False
         if name is None:
             return False
         good = name in self._names or name in self._bound

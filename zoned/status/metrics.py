@@ -17,13 +17,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from zoned.core.records import MemberState, Source
+from zoned.core.records import MemberState, Reason, Source
 from zoned.core.snapshot import Snapshot
 
 OTHER = "_other"
 BACKEND = "memory"
 RENDERED_FOR_S = 1.0
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_PREFETCH_RESULTS = ("ordered", "fetched", "failed", "used")
+_REASONS = frozenset(reason.value for reason in Reason)
 Counters = Mapping[str, Mapping[str, float]]
 
 
@@ -193,6 +195,8 @@ def _pool(view: Snapshot) -> Iterable[Metric]:
     yield _gauges("zoned_members", "Members of the pool by state, as seen here.", "state", states)
     yield _gauges("zoned_peer_rtt_seconds", "Round trip to the nearest member of a zone.", "zone", nearest)
     yield GaugeMetricFamily("zoned_ring_epoch", "Changes of the ring seen here.", view.ring.epoch)
+    changes = view.counters.get("ring", {}).get("ring_changes", 0)
+    yield CounterMetricFamily("zoned_ring_changes", "Times that the ring changed here.", changes)
     yield GaugeMetricFamily("zoned_ring_members", "Placement members.", len(view.ring.members))
     yield GaugeMetricFamily("zoned_ring_owned_ratio", "Share of all shards that this agent owns.", owned)
     yield GaugeMetricFamily(
@@ -208,7 +212,7 @@ def _cache(view: Snapshot) -> Iterable[Metric]:
         "zoned_cache_used_bytes", "Bytes of the copies held.", "backend", {BACKEND: cache.used_bytes}
     )
     yield _gauges("zoned_cache_objects", "Copies held.", "backend", {BACKEND: cache.objects})
-    evictions = view.counters.get("cache", {}).get("evictions")
+    evictions = view.counters.get("cache", {}).get("evicted")
     if evictions is not None:
         family = CounterMetricFamily("zoned_cache_evictions", "Copies that had to go.", labels=["backend"])
         family.add_metric([BACKEND], evictions)
@@ -222,6 +226,7 @@ def _prefetch(view: Snapshot) -> Iterable[Metric]:
     yield GaugeMetricFamily("zoned_prefetch_paused", "1 while copies may not move.", float(view.paused))
     yield GaugeMetricFamily("zoned_draining_zones", "Zones whose traffic is to move.", len(view.draining))
     yield GaugeMetricFamily("zoned_warm_ratio", "How warm this zone is, 0 to 1.", view.warm_ratio)
+    yield _prefetch_results(view.counters.get("prefetch", {}))
     total = next((line for line in view.ledger if line.dependency == ""), None)
     if total is None:
         return
@@ -241,11 +246,33 @@ def _prefetch(view: Snapshot) -> Iterable[Metric]:
     yield CounterMetricFamily("zoned_prefetched_bytes", "Their bytes.", total.prefetched_bytes)
 
 
+def _prefetch_results(counters: Mapping[str, float]) -> Metric:
+    """What became of prefetches, by reason: the stage's counters are named ``result_reason``."""
+    family = CounterMetricFamily(
+        "zoned_prefetch", "Prefetches by what became of them, and why.", labels=["result", "reason"]
+    )
+    for name, count in counters.items():
+        result, _, reason = name.partition("_")
+        if result in _PREFETCH_RESULTS and reason in _REASONS:
+            family.add_metric([result, reason], count)
+    return family
+
+
 def _gossip(view: Snapshot) -> Iterable[Metric]:
     counters = view.counters.get("gossip", {})
     for name, text in (("queue_length", "Rumours waiting to be told."), ("health_score", "0 is healthy.")):
         if name in counters:
             yield GaugeMetricFamily(f"zoned_gossip_{name}", text, counters[name])
+    for unit, text in (("packets", "Datagrams."), ("bytes", "Bytes in datagrams.")):
+        family = CounterMetricFamily(f"zoned_gossip_{unit}", text, labels=["direction"])
+        for direction in ("in", "out"):
+            family.add_metric([direction], counters.get(f"{unit}_{direction}", 0))
+        yield family
+    rejected = CounterMetricFamily("zoned_gossip_rejected", "Messages that meant nothing.", labels=["reason"])
+    for name, count in counters.items():
+        if name.startswith("rejected_"):
+            rejected.add_metric([name.removeprefix("rejected_")], count)
+    yield rejected
 
 
 def _stages(counters: Counters) -> Metric:
