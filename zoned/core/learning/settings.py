@@ -22,7 +22,7 @@ class LearningSettings:
     sample_objects: int = 8192
     """Size of the shadows in instances. A store of no more is shadowed exactly; a larger one on a sample of
     its keys, sample_objects / capacity of them. Range 64..1e6. Lower: cheaper, and noisier: on real
-    traces LRU's hit ratio was found within 2 points by 500-1,000 instances, within 5 by 128-256."""
+    traces the worst error of LRU's hit ratio was about 2 points with 500-1,000 instances, 7 with 128."""
     max_dependencies: int = 64
     """Lines of the ledger; what else there is shares ``_other``. When all are taken, the quietest eighth is
     added to ``_other`` at the next review. Range 8..1e4."""
