@@ -30,6 +30,25 @@ class Host:
         self.notes: list[tuple[float, str]] = []
         self.news: list[Any] = []
         self.streams: dict[int, tuple[Host, int]] = {}
+        self._asleep: list[Callable[[], None]] | None = None
+
+    def freeze(self) -> None:
+        """As SIGSTOP: nothing runs, what comes in waits in the sockets."""
+        self._asleep = []
+
+    def thaw(self) -> None:
+        """As SIGCONT: timers first, as an event loop does, then what waited."""
+        waiting, self._asleep = self._asleep or [], None
+        self.net.after(self)
+        for event in waiting:
+            self.net.soon(event)
+
+    def held(self, event: Callable[[], None]) -> bool:
+        """Whether the host is frozen, so that the event has to wait."""
+        if self._asleep is None:
+            return False
+        self._asleep.append(event)
+        return True
 
 
 class Pool:
@@ -100,8 +119,14 @@ class Pool:
 
     def _alarm(self, host: Host) -> None:
         deadline_s = host.swim.next_deadline()
+        if host.held(lambda: None):
+            return
         if host.up and deadline_s is not None and deadline_s <= self.now_s:
             self.do(host, "tick")
+
+    def soon(self, event: Callable[[], None]) -> None:
+        """Right after what is due now."""
+        self._later(self.now_s + 1e-6, event)
 
     def _later(self, when_s: float, event: Callable[[], None]) -> None:
         self._made += 1
@@ -121,6 +146,8 @@ class Pool:
             target = self.hosts.get(action.address)
             if target is None or not target.up or self.cut(sender, action.address):
                 return
+            if target.held(arrive):
+                return
             target.swim.packet(action.data, sender, self.now())
             self.after(target)
 
@@ -137,6 +164,8 @@ class Pool:
                     late_s = self.now_s + action.timeout_s
                     self._later(late_s, lambda: self._answered(host, action.call, None))
                 return
+            if target.held(arrive):
+                return
             assert stream_complete(action.data) == len(action.data)
             target.streams[number] = (host, action.call)
             target.swim.stream(number, action.data, host.identity.gossip, self.now())
@@ -148,6 +177,8 @@ class Pool:
         self._later(self.now_s + self._travel_s(), lambda: self._answered(caller, call, data or None))
 
     def _answered(self, host: Host, call: int, data: bytes | None) -> None:
+        if host.held(lambda: self._answered(host, call, data)):
+            return
         if host.up:
             host.swim.answered(call, data, self.now())
             self.after(host)

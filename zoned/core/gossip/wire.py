@@ -102,7 +102,8 @@ def _decode_parts(data: bytes, packet: Packet, depth: int) -> None:
             packet.rejected.append("compound_cut")
             return
         if len(packet.messages) + len(packet.rejected) >= _MAX_MESSAGES:
-            raise PeerError("compound_limit")
+            packet.rejected.append("compound_limit")
+            return
         try:
             _decode(data[at : at + size], packet, depth + 1)
         except PeerError as error:

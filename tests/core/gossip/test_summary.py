@@ -1,0 +1,66 @@
+"""Summaries as bytes: exact round trips, small, bounded, and only PeerError from garbage."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoned.core.errors import PeerError
+from zoned.core.gossip.summary import decode_summary, encode_summary
+from zoned.core.names import InstanceKey
+from zoned.core.records import DependencyDemand, HotInstance, Load, Summary
+
+LIMIT = 262144
+ratios = st.floats(0, 1)
+sizes = st.integers(0, 1 << 40)
+counts = st.floats(0, 1e9)
+dependencies = st.sampled_from(["pricing-api", "catalog-db", "été"])
+summaries = st.builds(
+    Summary,
+    node=st.sampled_from(["a", "node-17.eu"]),
+    zone=st.text("abcé", max_size=8),
+    made_wall_s=st.floats(0, 4e9),
+    ring_id=st.text("0123456789abcdef", max_size=16),
+    load=st.builds(Load, cpu=ratios, memory=ratios, network=ratios, loop_lag_s=counts),
+    capacity_bytes=sizes,
+    capacity_objects=sizes,
+    used_ratio=ratios,
+    hit_ratio=ratios,
+    demand=st.lists(
+        st.builds(DependencyDemand, dependencies, st.tuples(counts, counts, counts), counts), max_size=4
+    ).map(tuple),
+    hot=st.lists(
+        st.builds(HotInstance, st.builds(InstanceKey, dependencies, st.binary(max_size=60)), counts, sizes),
+        max_size=20,
+    ).map(tuple),
+    draining=st.booleans(),
+    drained=st.booleans(),
+)
+
+
+@given(summaries, st.sampled_from([0, 1300]))
+def test_every_summary_comes_back(summary: Summary, packet_bytes: int) -> None:
+    assert decode_summary(encode_summary(summary, packet_bytes), LIMIT) == summary
+
+
+@given(summaries, st.data())
+def test_damage_is_a_peer_error_or_another_summary(summary: Summary, data: st.DataObject) -> None:
+    whole = bytearray(encode_summary(summary, 1300))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    whole[at] ^= data.draw(st.integers(1, 255))
+    for damaged in (bytes(whole), bytes(whole[:at])):
+        try:
+            decode_summary(damaged, LIMIT)
+        except PeerError:
+            pass
+
+
+def test_it_compresses_when_long_and_unpacking_is_bounded() -> None:
+    bomb = bytes((1, 1)) + zlib.compress(b"\0" * 10_000_000)
+    with pytest.raises(PeerError, match="summary_limit"):
+        decode_summary(bomb, LIMIT)
+    with pytest.raises(PeerError, match="summary_layout"):
+        decode_summary(b"\x02\x00", LIMIT)

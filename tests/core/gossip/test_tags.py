@@ -1,0 +1,58 @@
+"""Tags: what we say, what we read from others, and that odd ones harm nobody."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoned.core.errors import PeerError
+from zoned.core.gossip.tags import Identity, Tags, meta_of, parse_address, parse_meta
+
+ME = Identity("a", "eu-1", 4, ("10.0.0.1", 7946), ("10.0.0.1", 7947), ("::1", 7980), pool="prod")
+
+
+def test_our_tags_come_back() -> None:
+    assert parse_meta(meta_of(ME)) == Tags("eu-1", "zoned", 4, ("10.0.0.1", 7947), ("::1", 7980), "prod")
+
+
+def test_they_are_serf_s_map_of_strings() -> None:
+    meta = meta_of(ME)
+    assert meta[0] == 0xFF
+    assert msgpack.unpackb(meta[1:], raw=True)[b"weight"] == b"4"
+
+
+def test_they_must_fit() -> None:
+    with pytest.raises(ValueError, match="512"):
+        meta_of(ME._replace(zone="z" * 600))
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"role": "web", "zone": "x", "weight": "7"}, Tags(zone="x", role="web")),  # not ours: no weight
+        ({"role": "zoned"}, Tags(role="zoned", weight=1)),
+        ({"role": "zoned", "weight": "-1", "peer": "nowhere"}, Tags(role="zoned", weight=0)),
+        ({"role": "zoned", "weight": "99999"}, Tags(role="zoned", weight=1024)),
+    ],
+)
+def test_odd_values_read_as_absent(tags: dict[str, str], expected: Tags) -> None:
+    assert parse_meta(b"\xff" + msgpack.packb(tags)) == expected
+
+
+def test_old_style_meta_is_a_role() -> None:
+    assert parse_meta(b"web") == Tags(role="web")
+    assert parse_meta(b"") == Tags()
+
+
+@pytest.mark.parametrize("meta", [b"\xff\xc1", b"\xff\x93\x01\x02\x03", b"\xff\x81\xa1a\x01", b"\xfe\xff"])
+def test_damaged_tags(meta: bytes) -> None:
+    with pytest.raises(PeerError, match="tags"):
+        parse_meta(meta)
+
+
+@given(st.text(max_size=30))
+def test_addresses(text: str) -> None:
+    found = parse_address(text)
+    assert found is None or (isinstance(found[0], str) and 0 <= found[1] <= 65535)
