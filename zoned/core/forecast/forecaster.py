@@ -74,6 +74,8 @@ class Forecaster:
         end_s = window.ended.season_s
         start_s = min(window.started.season_s, end_s)
         history = self._history
+        if history.bucket < 0:
+            history.advance(start_s)  # the first window may span hours, too
         if history.advance(end_s):
             self._closed = True
         for use in window.dependencies:

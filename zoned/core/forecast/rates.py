@@ -1,7 +1,7 @@
 """How often each instance is used: a discounted Gamma-Poisson rate with a shrunken profile of the day.
 
 Most instances are used a few times a day, too rarely for any time series model. Each keeps two decayed
-counts (half-lives of two hours and two days); with the exposure decayed alike they give the posterior mean
+counts (half-lives of an hour and two days); with the exposure decayed alike they give the posterior mean
 of a Poisson rate whose Gamma prior is the average instance of its dependency. Which to trust, the fresh
 count or the long one, depends on the traffic: five mixtures of the two run as experts, weighted per
 dependency by the decayed Poisson log loss of the hours that passed (Hedge). On top, 24 decayed counts tell

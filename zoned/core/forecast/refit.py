@@ -67,6 +67,7 @@ class FitDesk:
                 return None
             self.lost += 1
             self._out = None
+            self._looked_hour = -1
         if history.learnt_hour == self._looked_hour:
             return None
         budget_s = self._budget_left(now.mono_s)

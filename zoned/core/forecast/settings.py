@@ -38,7 +38,7 @@ class ForecastSettings:
     rate_half_life_s: float = 172800.0
     """Half-life of the counts behind an instance's rate: two days. Shorter follows fashion, longer
     survives a quiet weekend. 600..2419200."""
-    recent_half_life_s: float = 7200.0
+    recent_half_life_s: float = 3600.0
     """Half-life of the fast count that stands beside it and catches bursts. 60..rate_half_life_s."""
     profile_half_life_s: float = 604800.0
     """Half-life of the day profile (24 bins) of an instance. 86400..."""
