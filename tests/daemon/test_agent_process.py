@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.daemon.processes import AgentProcess, Origin, pool, until
+from tests.daemon.processes import AgentProcess, Origin, agreed, pool, until
 
 pytestmark = pytest.mark.timeout(60)  # five processes start at once, on a machine that may be busy
 Pool = tuple[Origin, list[AgentProcess]]
@@ -113,6 +113,22 @@ def test_kill_9_is_noticed_and_survived_and_the_dead_comes_back(five: Pool) -> N
     until(victim.up, "n5 is up")
     until(lambda: all(agent.said("member up n5") for agent in agents[:4]), "n5 is back everywhere")
     assert victim.get("/v1/d/shop/after")[0] == 200
+
+
+def test_one_that_leaves_is_gone_and_one_that_restarts_keeps_its_place(five: Pool) -> None:
+    _, agents = five
+    staying, restarting, leaving = agents[0], agents[2], agents[3]
+    assert restarting.stop(signal.SIGTERM) == 0
+    assert "n3" in {m["node"] for m in staying.json("/v1/ring")["members"]}
+    restarting.start()
+    until(restarting.up, "n3 is up")
+    until(lambda: agreed(agents), "the rings agree again")
+    assert leaving.stop(signal.SIGINT) == 0
+    until(lambda: staying.said("member left n4"), "n4 has left")
+    until(
+        lambda: "n4" not in {m["node"] for m in staying.json("/v1/ring")["members"]}, "its place is given up"
+    )
+    assert staying.json("/v1/ring")["ring_id"]
 
 
 def test_sigterm_saves_and_the_next_start_knows(alone: tuple[Origin, AgentProcess]) -> None:

@@ -43,8 +43,8 @@ from zoned.status import AccessRules, AgentView, Metrics, status_app
 MAX_HTTP_CONNECTIONS = 1024
 MAX_PEER_CONNECTIONS = 1024
 SAVE_EVERY_S = 30.0
-GOODBYE_S = 1.5
-"""How long gossip gets to tell the others that we go."""
+SHORTEST_GOODBYE_S, LONGEST_GOODBYE_S = 0.2, 5.0
+"""How long gossip may take to tell the others that we go; within that, what gossip itself says counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +248,10 @@ class Agent:
         alone = self._joining.alone()
         self.driver.submit(Stop(kind=kind))
         if not alone:
+            done_s = self.node.swim.leave_done_s or 0.0
+            wait_s = min(max(done_s - self.clock.now().mono_s, SHORTEST_GOODBYE_S), LONGEST_GOODBYE_S)
             try:
-                async with asyncio.timeout(GOODBYE_S):
+                async with asyncio.timeout(wait_s):
                     await hurry.wait()
             except TimeoutError:
                 pass

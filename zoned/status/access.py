@@ -45,7 +45,7 @@ class AccessRules:
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             refused = self._refused(request)
             response = refused if refused is not None else await _handled(request, handler)
-            if not request.path.startswith(DATA_PREFIX):
+            if not request.raw_path.startswith(DATA_PREFIX):
                 response.headers[hdrs.CACHE_CONTROL] = "no-store"
             return response
 
@@ -53,6 +53,9 @@ class AccessRules:
 
     def _refused(self, request: web.Request) -> web.Response | None:
         """Why a request is not let in; None: it is."""
+        known = request.headers.get(hdrs.HOST, "") in self._good  # a hit costs one look here
+        if known and request.method == "GET":
+            return None
         local = _over_unix_socket(request)
         if not local and not self.host_is_good(request.headers.get(hdrs.HOST, "")):
             return error(421, "Host is not one of ours; see http.allowed_hosts")
