@@ -51,9 +51,10 @@ class Landings:
         now: Instant,
     ) -> None:
         """Count one answered read, here and in the shadow of what plain LRU would have done with it. [hot]"""
-        self._observer.access(Access(key, hashed, size, source is Source.LOCAL, client))
+        hit = source is Source.LOCAL
+        self._observer.access(Access(key, hashed, size, hit, client))
         self._observer.served(key.dependency, source, latency_s)
-        self._tuner.access(key, hashed, size, now)
+        self._tuner.access(key, hashed, size, now, hit)
         self._tuner.served(key.dependency, source)
 
     def _keep(self, landing: Landing, now: Instant) -> list[Action]:

@@ -139,7 +139,7 @@ class Node:
             now,
         )
         self.prefetcher.follow(self.plan, now)
-        self.prefetcher.refresh(self.cache.expiring(now), now)
+        self.prefetcher.refresh(self.cache.expiring(now), now, self.advice.thresholds)
         self._publish(now)
         actions += self.reads.prefetches(now)
         actions += self._offers()

@@ -152,6 +152,7 @@ class Reads:
         """Once a turn: let expired copies go, and tell the ledger which prefetches were used."""
         for dependency, reason, count in self._cache.take_uses():
             self._stages.tuner.prefetch_used(dependency, reason, count)
+            self._prefetcher.used(reason, count)
         gone = self._cache.sweep(now)
         return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
 
