@@ -142,6 +142,10 @@ def test_sigterm_saves_and_the_next_start_knows(alone: tuple[Origin, AgentProces
     until(agent.up, "it is up again")
     assert not agent.said("WARNING|ERROR")
     until(lambda: origin.asked["/hot"] == 2, "what was hot is fetched again, before anyone asks")
+    agent.stop(signal.SIGKILL)
+    agent.start()
+    until(agent.up, "it is up after a kill -9, with the state that was saved before")
+    assert not agent.said("WARNING|ERROR")
 
 
 def test_a_corrupt_state_is_set_aside_with_a_warning(alone: tuple[Origin, AgentProcess]) -> None:
@@ -198,6 +202,7 @@ def test_commands_over_socket_and_loopback_and_the_leave(alone: tuple[Origin, Ag
     assert agent.process is not None
     assert agent.process.wait(10) == 0
     assert agent.said(r"stopping \(leave\)")
+    assert not Path(f"{agent.data_dir}.sock").exists()
 
 
 def test_sighup_changes_nothing(alone: tuple[Origin, AgentProcess]) -> None:

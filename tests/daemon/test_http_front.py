@@ -84,6 +84,7 @@ async def test_a_miss_then_a_hit() -> None:
         status, headers, body = await f.get("/v1/d/shop/a")
         assert (status, body, headers["Cache-Status"]) == (200, b"alpha", "zoned; hit")
         assert int(headers["Age"]) >= 0
+        assert headers["Content-Security-Policy"] == "sandbox"
         assert (await f.get("/v1/d/shop/a%2Fb%20c"))[2] == b"deep"
         assert (await f.get("/v1/d/shop/empty"))[::2] == (200, b"")
         f.driver.report_latency()

@@ -199,6 +199,11 @@ NONSENSE = [
 async def test_nonsense_is_refused_and_reaches_nobody() -> None:
     async with serving(held()) as (port, address), aiohttp.ClientSession() as session:
         base = f"http://{address[0]}:{address[1]}"
+        async with session.post(base + "/p/offer", data=msgpack.packb({"keys": []})) as response:
+            assert response.status == 400  # it does not say who it is
+        async with session.get(base + "/p/shop/a") as response:
+            assert response.status == 400
+        session.headers["Zoned-From"] = "z2"
         for body in NONSENSE:
             async with session.post(base + "/p/offer", data=io.BytesIO(body)) as response:
                 assert response.status in (400, 413), body[:40]

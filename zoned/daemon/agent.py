@@ -54,12 +54,17 @@ class Sockets:
     peer: socket.socket
     http: socket.socket
     unix: socket.socket | None
+    unix_path: Path | None
 
     def close(self) -> None:
-        """Give them up (those that are served on are closed already, which does no harm)."""
-        for sock in (self.peer, self.http, self.unix):
-            if sock is not None:
-                sock.close()
+        """Give them up (those that are served on are closed already, which does no harm). The Unix socket's
+        file goes too: verbs that find it would not try the TCP port."""
+        self.peer.close()
+        self.http.close()
+        if self.unix is not None:
+            self.unix.close()
+        if self.unix_path is not None:
+            self.unix_path.unlink(missing_ok=True)
 
 
 def bind(config: Config) -> Sockets:
@@ -73,7 +78,7 @@ def bind(config: Config) -> Sockets:
         for sock in bound:
             sock.close()
         raise
-    return Sockets(peer=bound[0], http=bound[1], unix=unix)
+    return Sockets(peer=bound[0], http=bound[1], unix=unix, unix_path=config.http.socket)
 
 
 def restored(settings: NodeSettings, state: StateFile, now: Instant, log: Log) -> Node:

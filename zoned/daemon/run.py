@@ -72,7 +72,7 @@ async def _serve(config: Config, log: Log, before_call: BeforeCall | None) -> No
                 spawn(work, name)
             await agent.say_goodbye(await signals.stop, signals.hurry)
         finally:
-            for task in running:
+            for task in list(running):
                 task.cancel()
             await agent.close()
 

@@ -75,9 +75,10 @@ class _TransferServer:
         try:
             key = instance_of(request.raw_path, PREFIX)
             purpose = Purpose(request.headers.get("Zoned-Purpose", "copy"))
+            sender = _sender(request)
         except (NotAnInstance, ValueError) as error:
             return web.Response(status=400, text=str(error))
-        sender, ring_id = _name(request, "Zoned-From"), _name(request, "Zoned-Ring")
+        ring_id = request.headers.get("Zoned-Ring", "")[:MAX_NAME_BYTES]
         reply = await self._port.peer_read(key, sender, purpose, ring_id)
         headers = {"Zoned-Ring": reply.ring_id, "Zoned-Outcome": reply.outcome.value}
         if reply.detail == "origin":
@@ -95,6 +96,7 @@ class _TransferServer:
     async def offer(self, request: web.Request) -> web.Response:
         keys, sizes = [], []
         try:
+            sender = _sender(request)
             message = msgpack.unpackb(await request.read(), raw=False)
             rows = message["keys"]
             if not isinstance(rows, list) or len(rows) > MAX_OFFERED:
@@ -105,13 +107,16 @@ class _TransferServer:
                 sizes.append(size)
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
             return web.Response(status=400, text=f"not an offer: {error}")
-        self._port.submit(Offered(sender=_name(request, "Zoned-From"), keys=tuple(keys), sizes=tuple(sizes)))
+        self._port.submit(Offered(sender=sender, keys=tuple(keys), sizes=tuple(sizes)))
         return web.Response(status=202)
 
 
-def _name(request: web.Request, header: str) -> str:
-    """A name from a header, cut to what a name may have."""
-    return request.headers.get(header, "")[:MAX_NAME_BYTES]
+def _sender(request: web.Request) -> NodeName:
+    """Who asks. It must say so, in a header that no web page elsewhere can make a browser send."""
+    sender = request.headers.get("Zoned-From", "")
+    if not 0 < len(sender) <= MAX_NAME_BYTES:
+        raise ValueError("expected Zoned-From: the name of an agent")
+    return sender
 
 
 def _offered(row: Any) -> tuple[InstanceKey, int]:

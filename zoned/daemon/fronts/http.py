@@ -40,6 +40,8 @@ MAX_BATCH_LINES = 10_000
 MAX_REPORTED_SIZE = 1 << 40
 MAX_ERRORS_TOLD = 10
 _STATUS = {FetchOutcome.NOT_FOUND: 404, FetchOutcome.TIMEOUT: 504}
+# What an origin serves must not act, in a browser, as if it were our own page: that may command the agent.
+_HARMLESS = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 _BATCH_TYPES = ("application/x-ndjson", "application/ndjson", "application/json", "application/jsonl")
 
 
@@ -82,7 +84,11 @@ class HttpFront:
 
     def _response(self, request: web.Request, reply: ReadReply, copy: Copy) -> web.Response:
         age_s = int(self._clock.now().mono_s - copy.born_s)
-        headers = {"Cache-Status": self._cache_status(reply), "Age": str(age_s if age_s > 0 else 0)}
+        headers = {
+            "Cache-Status": self._cache_status(reply),
+            "Age": str(age_s if age_s > 0 else 0),
+            **_HARMLESS,
+        }
         if copy.version:
             headers["ETag"] = copy.version
             wanted = request.headers.get("If-None-Match")
