@@ -32,8 +32,9 @@ RANKS: tuple[tuple[str, int], ...] = (
     ("zoned.core.names", 2),
     ("zoned.core.errors", 3),
     ("zoned.core.records", 4),
-    ("zoned.core.events", 5),
-    ("zoned.core.actions", 6),
+    ("zoned.core.members", 5),
+    ("zoned.core.events", 6),
+    ("zoned.core.actions", 7),
     ("zoned.core.eviction", 8),
     ("zoned.core.ring", 9),
     *((f"zoned.core.{stage}", 10) for stage in STAGES),
@@ -55,7 +56,7 @@ MAY_IMPORT_RING = ("zoned.core.placement", "zoned.core.cache")
 
 MAX_FILE_LINES = 400
 # Files written before the limit bit; each entry is a debt: lower it, never raise it.
-LONGER_FILES = {"zoned/core/records.py": 471}
+LONGER_FILES: dict[str, int] = {}
 MAX_FUNCTION_LINES = 60
 MAX_METHODS = 20
 FORBIDDEN_NAMES = re.compile(r"(^|_)(util|utils|helper|helpers|common|manager|base|misc)(_|$)")

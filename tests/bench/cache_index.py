@@ -17,8 +17,9 @@ from time import perf_counter
 
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.eviction import EVICTIONS
+from zoned.core.members import HoldingsHeard
 from zoned.core.names import InstanceKey, Instant, key_hash
-from zoned.core.records import HoldingsHeard, Reason
+from zoned.core.records import Reason
 
 
 def main(copies: int) -> None:

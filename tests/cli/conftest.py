@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zoned.cli.main import cli
+from zoned.core.members import Member, MemberState
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.records import (
     ArmScore,
@@ -27,8 +28,6 @@ from zoned.core.records import (
     Forecast,
     InstanceDemand,
     LedgerLine,
-    Member,
-    MemberState,
     Plan,
     PlanLine,
     Reason,

@@ -18,7 +18,7 @@ from tests.daemon.fakes import until
 from tests.status.snapshots import member, snapshot
 from zoned.core.actions import Note
 from zoned.core.events import Event, Join, LoadSampled
-from zoned.core.records import MemberState
+from zoned.core.members import MemberState
 from zoned.daemon import heartbeat as heartbeat_module
 from zoned.daemon import joining as joining_module
 from zoned.daemon.clock import Clock

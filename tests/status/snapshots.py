@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from zoned.core.members import Member, MemberState
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.records import (
     ArmScore,
@@ -13,8 +14,6 @@ from zoned.core.records import (
     HandOver,
     InstanceDemand,
     LedgerLine,
-    Member,
-    MemberState,
     Plan,
     PlanLine,
     PrefetchOutcome,

@@ -17,8 +17,8 @@ from yarl import URL
 
 from tests.status.snapshots import ledger_line, member, snapshot
 from zoned.core import events as ev
+from zoned.core.members import MemberState
 from zoned.core.names import InstanceKey
-from zoned.core.records import MemberState
 from zoned.core.snapshot import Snapshot
 from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix
 from zoned.status import AccessRules, AgentView, Metrics, status_app

@@ -16,20 +16,11 @@ from typing import Any
 from zoned.core import events as ev
 from zoned.core.actions import Action, Fit, Note, Offer
 from zoned.core.errors import StateError
+from zoned.core.members import Fact, FactHeard, HoldingsHeard, MemberChanged, MemberState, SummaryHeard
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.peers import Peers
 from zoned.core.reads import Reads
-from zoned.core.records import (
-    Advice,
-    Fact,
-    FactHeard,
-    Forecast,
-    HoldingsHeard,
-    MemberChanged,
-    MemberState,
-    Plan,
-    SummaryHeard,
-)
+from zoned.core.records import Advice, Forecast, Plan
 from zoned.core.ring import Ring
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import Snapshot

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from zoned.core.cache import CacheController
 from zoned.core.flight import FlightSettings, Route, RouteQuery, plan_route
+from zoned.core.members import Member, MemberState
 from zoned.core.names import Address, Dependency, InstanceKey, KeyHash, NodeName, Zone
-from zoned.core.records import DependencyPolicy, Member, MemberState
+from zoned.core.records import DependencyPolicy
 from zoned.core.ring import Ring
 
 _REACHABLE = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.LEAVING)

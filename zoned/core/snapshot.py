@@ -9,19 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zoned.core.members import Member, MemberState, Summary
 from zoned.core.names import Dependency, Instant, NodeName, Zone
-from zoned.core.records import (
-    ArmScore,
-    Forecast,
-    LedgerLine,
-    Member,
-    MemberState,
-    Plan,
-    PrefetchOutcome,
-    Source,
-    Summary,
-    Want,
-)
+from zoned.core.records import ArmScore, Forecast, LedgerLine, Plan, PrefetchOutcome, Source, Want
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

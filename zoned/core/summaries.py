@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zoned.core.cache import CacheController
+from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import Instant
 from zoned.core.observe import Observer
-from zoned.core.records import DependencyDemand, Forecast, HotInstance, Load, Plan, Summary
+from zoned.core.records import Forecast, Load, Plan
 from zoned.core.settings import NodeSettings
 
 _HOUR_S = 3600.0

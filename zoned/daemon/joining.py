@@ -13,8 +13,8 @@ import socket
 from collections.abc import Callable, Sequence
 
 from zoned.core.events import Event, Join
+from zoned.core.members import MemberState
 from zoned.core.names import Address, NodeName
-from zoned.core.records import MemberState
 from zoned.core.snapshot import Snapshot
 from zoned.daemon.log import Log
 

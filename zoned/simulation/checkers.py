@@ -5,7 +5,7 @@ They look at nodes only through what a node shows, and at the virtual world, whi
 
 from __future__ import annotations
 
-from zoned.core.records import MemberState
+from zoned.core.members import MemberState
 from zoned.simulation.cluster import Cluster
 from zoned.simulation.host import Host
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoned.core import events as ev
+from zoned.core.members import MemberState
 from zoned.core.names import MAX_KEY_BYTES, Address
-from zoned.core.records import MemberState
 from zoned.core.snapshot import Snapshot
 
 MAX_SEEDS = 64

@@ -17,7 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from zoned.core.records import MemberState, Reason, Source
+from zoned.core.members import MemberState
+from zoned.core.records import Reason, Source
 from zoned.core.snapshot import Snapshot
 
 OTHER = "_other"

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from zoned.core.members import Member
 from zoned.core.names import Address, InstanceKey
-from zoned.core.records import DependencyForecast, LedgerLine, Member, Source, Want
+from zoned.core.records import DependencyForecast, LedgerLine, Source, Want
 from zoned.core.snapshot import CacheView, DependencyView, Snapshot
 
 Json = dict[str, Any]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.errors import StateError
 from zoned.core.eviction import EVICTIONS
+from zoned.core.members import HoldingsHeard
 from zoned.core.names import InstanceKey, Instant, fingerprint_of, key_hash
-from zoned.core.records import Admission, Contents, DependencyPolicy, Evicted, HoldingsHeard, Lookup, Reason
+from zoned.core.records import Admission, Contents, DependencyPolicy, Evicted, Lookup, Reason
 
 NEVER = CacheSettings(max_bytes=None, default_ttl_s=None, outcome_half_life_s=1e18)
 FAR = 1e18

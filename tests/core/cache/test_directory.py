@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoned.core.cache.directory import PARTITIONS, Directory
-from zoned.core.records import HoldingsHeard
+from zoned.core.members import HoldingsHeard
 
 
 def make(limit: int = 1000) -> tuple[Directory, dict[str, int]]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from zoned.core.errors import StateError
 from zoned.core.facts import DRAIN, EVERYWHERE, INVALIDATE, OFF, ON, OUT, PAUSE, FactBook, FactsSettings
+from zoned.core.members import Fact, Member, MemberState
 from zoned.core.names import Instant
-from zoned.core.records import Fact, Member, MemberState
 
 NOW = Instant(1.0, 1.0, 1.0)
 SMALL = FactsSettings(max_facts_per_kind=16)

@@ -13,8 +13,8 @@ from typing import Any
 
 from zoned.core.actions import Note, SendPacket, StreamCall, StreamReply
 from zoned.core.gossip import GossipSettings, Identity, Swim, stream_complete
+from zoned.core.members import MemberState
 from zoned.core.names import Address, Instant
-from zoned.core.records import MemberState
 
 WALL_S = 1_700_000_000.0
 

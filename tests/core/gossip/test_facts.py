@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zoned.core.errors import PeerError
 from zoned.core.gossip.facts import FactMap, fact_from
-from zoned.core.records import Fact
+from zoned.core.members import Fact
 
 facts = st.builds(
     Fact,

@@ -15,8 +15,8 @@ from zoned.core.gossip.rumours import Rumours
 from zoned.core.gossip.tags import meta_of
 from zoned.core.gossip.wire import VERSIONS
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import MemberState
 from zoned.core.names import Instant
-from zoned.core.records import MemberState
 
 NOW = Instant(50.0, 1000.0, 1000.0)
 OTHER = Identity("b", "z2", 1, ("10.0.0.2", 7946))

@@ -15,17 +15,9 @@ from zoned.core.gossip import GossipSettings, decode_stream
 from zoned.core.gossip.channel import MARK, decode_body
 from zoned.core.gossip.messages import User
 from zoned.core.gossip.wire import decode_packet
+from zoned.core.members import Fact, FactHeard, HoldingsHeard, HotInstance, MemberState, Summary, SummaryHeard
 from zoned.core.names import InstanceKey
-from zoned.core.records import (
-    Fact,
-    FactHeard,
-    HoldingsHeard,
-    HotInstance,
-    Load,
-    MemberState,
-    Summary,
-    SummaryHeard,
-)
+from zoned.core.records import Load
 
 LAN = GossipSettings.profile("lan")
 

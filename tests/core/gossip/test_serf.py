@@ -15,8 +15,8 @@ from zoned.core.gossip.messages import Alive, Kind, Nack, User
 from zoned.core.gossip.serf import LamportClock
 from zoned.core.gossip.tags import meta_of
 from zoned.core.gossip.wire import VERSIONS, decode_packet, encode
+from zoned.core.members import MemberState
 from zoned.core.names import Address, Instant
-from zoned.core.records import MemberState
 
 NOW = Instant(100.0, 1000.0, 1000.0)
 ME = Identity("a", "eu-1", 1, ("10.0.0.1", 7946))

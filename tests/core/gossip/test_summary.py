@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from zoned.core.errors import PeerError
 from zoned.core.gossip.summary import decode_summary, encode_summary
+from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import InstanceKey
-from zoned.core.records import DependencyDemand, HotInstance, Load, Summary
+from zoned.core.records import Load
 
 LIMIT = 262144
 ratios = st.floats(0, 1)

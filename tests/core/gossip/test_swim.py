@@ -9,7 +9,7 @@ import pytest
 from tests.core.gossip.pool import Host, Pool, sees, states
 from zoned.core.errors import StateError
 from zoned.core.gossip import GossipSettings
-from zoned.core.records import MemberChanged, MemberState
+from zoned.core.members import MemberChanged, MemberState
 
 LAN = GossipSettings.profile("lan")
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from zoned.core.members import DependencyDemand, HotInstance, Member, MemberState, Summary
 from zoned.core.names import InstanceKey, Instant, KeyHash, NodeName, key_hash
 from zoned.core.placement import PlacementSettings, Planner
 from zoned.core.records import (
-    DependencyDemand,
     DependencyForecast,
     DependencyPolicy,
     Entry,
     Forecast,
-    HotInstance,
     InstanceDemand,
     Load,
-    Member,
-    MemberState,
     Plan,
     Reason,
     Source,
-    Summary,
 )
 from zoned.core.ring import Ring, RingMember, RingSettings
 

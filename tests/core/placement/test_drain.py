@@ -19,9 +19,10 @@ from tests.core.placement.scenery import (
     summary_of,
     zones_of,
 )
+from zoned.core.members import MemberState
 from zoned.core.names import InstanceKey, key_hash
 from zoned.core.placement import PlacementSettings, Planner
-from zoned.core.records import DependencyPolicy, MemberState, Plan, Reason
+from zoned.core.records import DependencyPolicy, Plan, Reason
 
 
 class Pool:

@@ -16,8 +16,9 @@ from tests.core.placement.scenery import (
     ring_of,
     summary_of,
 )
+from zoned.core.members import MemberState
 from zoned.core.names import SHARDS
-from zoned.core.records import DependencyPolicy, MemberState, Reason, Source
+from zoned.core.records import DependencyPolicy, Reason, Source
 
 ELSEWHERE = (DEP, Reason.ELSEWHERE)
 HOME = (DEP, Reason.HOME)

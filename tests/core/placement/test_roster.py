@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from tests.core.placement.scenery import Bench, hashed, member, ring_of, zones_of
+from zoned.core.members import MemberState
 from zoned.core.names import shard_of
 from zoned.core.placement.roster import Roster
-from zoned.core.records import MemberState
 
 
 def test_safe_are_the_alive_of_zones_that_stay() -> None:

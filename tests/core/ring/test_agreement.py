@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tests.core.placement.scenery import at, member, summary_of, zones_of
-from zoned.core.records import MemberState
+from zoned.core.members import MemberState
 from zoned.core.ring import Agreement, RingSettings
 
 FAST = RingSettings(vnodes=8, out_after_s=600.0, restart_grace_s=60.0)

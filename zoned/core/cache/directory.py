@@ -16,8 +16,8 @@ far more common claims that were true a second ago.
 
 from __future__ import annotations
 
+from zoned.core.members import HoldingsHeard
 from zoned.core.names import KeyHash, NodeName
-from zoned.core.records import HoldingsHeard
 
 PARTITIONS = 256
 _FINGERPRINT = 0xFFFFFFFF

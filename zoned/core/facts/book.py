@@ -23,8 +23,8 @@ from typing import Any
 
 from zoned.core.errors import StateError
 from zoned.core.facts.settings import FactsSettings
+from zoned.core.members import Fact, Member
 from zoned.core.names import Instant, NodeName, Zone
-from zoned.core.records import Fact, Member
 
 DRAIN, PAUSE, INVALIDATE, OUT = KINDS = ("drain", "pause", "invalidate", "out")
 ON, OFF = "on", "off"

@@ -19,8 +19,8 @@ from zoned.core.gossip.membership import Known
 from zoned.core.gossip.messages import Standing
 from zoned.core.gossip.timers import Timer
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import MemberState
 from zoned.core.names import Address, Instant
-from zoned.core.records import MemberState
 
 _MAX_SEEDS = 256
 

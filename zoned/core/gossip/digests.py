@@ -25,8 +25,8 @@ from zoned.core.gossip.messages import User
 from zoned.core.gossip.stream import decode_stream, encode_stream
 from zoned.core.gossip.timers import Timer
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import HoldingsHeard
 from zoned.core.names import Fingerprint, Instant, NodeName
-from zoned.core.records import HoldingsHeard
 
 _PULL_PAUSE_S = 0.2
 _MAX_FLUSHES = 4096

@@ -39,8 +39,8 @@ from zoned.core.gossip.stream import decode_stream, encode_stream
 from zoned.core.gossip.tags import Identity
 from zoned.core.gossip.wire import decode_packet
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import News
 from zoned.core.names import Address, Instant
-from zoned.core.records import News
 
 
 class Endpoint:

@@ -17,8 +17,8 @@ import msgpack
 import xxhash
 
 from zoned.core.errors import PeerError
+from zoned.core.members import Fact
 from zoned.core.names import MAX_KEY_BYTES
-from zoned.core.records import Fact
 
 _MAX_KINDS = 16
 _MAX_KIND = 32

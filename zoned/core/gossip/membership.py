@@ -18,8 +18,8 @@ from zoned.core.gossip.messages import Kind, Standing
 from zoned.core.gossip.suspicion import Suspicion
 from zoned.core.gossip.tags import ROLE, Tags, parse_meta
 from zoned.core.gossip.timers import Timer
+from zoned.core.members import Member, MemberState
 from zoned.core.names import Address, Instant, NodeName
-from zoned.core.records import Member, MemberState
 
 
 class Wins(Enum):

@@ -23,8 +23,8 @@ from zoned.core.gossip.rumours import Rumours
 from zoned.core.gossip.stream import decode_stream, encode_stream
 from zoned.core.gossip.timers import Timer
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import MemberState
 from zoned.core.names import Address, Instant, NodeName
-from zoned.core.records import MemberState
 
 
 class _Probe:

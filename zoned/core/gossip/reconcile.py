@@ -39,8 +39,8 @@ from zoned.core.gossip.facts import FactMap, fact_from
 from zoned.core.gossip.membership import Known
 from zoned.core.gossip.summaries import Summaries
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import Fact, FactHeard, MemberState
 from zoned.core.names import Instant, NodeName
-from zoned.core.records import Fact, FactHeard, MemberState
 
 __all__ = ["MARK", "Reconciler"]
 

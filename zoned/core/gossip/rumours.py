@@ -21,8 +21,8 @@ from zoned.core.gossip.suspicion import Suspicion
 from zoned.core.gossip.tags import ROLE, address_text, meta_of, parse_meta
 from zoned.core.gossip.wire import VERSIONS, encode
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import MemberChanged, MemberState
 from zoned.core.names import Instant, NodeName
-from zoned.core.records import MemberChanged, MemberState
 
 Listener = Callable[[Known, MemberState | None, Instant], None]
 RESTARTING = "(restarting)"

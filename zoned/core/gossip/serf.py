@@ -18,8 +18,8 @@ from zoned.core.gossip.messages import Kind, Standing
 from zoned.core.gossip.rumours import Rumours
 from zoned.core.gossip.wire import checked_name, name, pack_old, unpack_map
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import MemberState
 from zoned.core.names import Instant, NodeName
-from zoned.core.records import MemberState
 
 LEAVE, JOIN, PUSH_PULL, EVENT, QUERY, RESPONSE, CONFLICT, KEY_REQUEST, KEY_RESPONSE, RELAY = range(10)
 _MAX_TIME = 1 << 53

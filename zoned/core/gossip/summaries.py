@@ -18,8 +18,8 @@ from zoned.core.gossip.channel import SUMMARY, Channel, whole
 from zoned.core.gossip.membership import Known
 from zoned.core.gossip.summary import decode_summary, encode_summary
 from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import Summary, SummaryHeard
 from zoned.core.names import Instant, NodeName
-from zoned.core.records import Summary, SummaryHeard
 
 
 class _Heard(NamedTuple):

@@ -17,8 +17,9 @@ import msgpack
 
 from zoned.core.errors import PeerError
 from zoned.core.gossip.wire import checked_name
+from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import MAX_KEY_BYTES, InstanceKey
-from zoned.core.records import DependencyDemand, HotInstance, Load, Summary
+from zoned.core.records import Load
 
 _LAYOUT = 1
 _PLAIN, _DEFLATED = 0, 1

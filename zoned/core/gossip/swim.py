@@ -19,8 +19,8 @@ from zoned.core.gossip.rumours import RESTARTING
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity, address_text, parse_address
 from zoned.core.gossip.wire import checked_name
+from zoned.core.members import Fact, Member, MemberState, Summary
 from zoned.core.names import Address, Fingerprint, Instant, NodeName
-from zoned.core.records import Fact, Member, MemberState, Summary
 
 _FAREWELLS = 64
 _MAX_PEERS = 256

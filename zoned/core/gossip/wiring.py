@@ -20,8 +20,8 @@ from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity
 from zoned.core.gossip.timers import Timers
 from zoned.core.gossip.wire import compound, compressed, encode, with_crc
+from zoned.core.members import News
 from zoned.core.names import Address, Instant
-from zoned.core.records import News
 
 Answered = Callable[[bytes | None, Instant], None]
 _MAX_REASONS = 64

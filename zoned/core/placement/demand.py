@@ -21,9 +21,10 @@ from collections.abc import Mapping, Sequence
 from math import exp, log
 from typing import TypeAlias
 
+from zoned.core.members import HotInstance, Summary
 from zoned.core.names import Dependency, KeyHash, NodeName, Zone, key_hash
 from zoned.core.placement.settings import PlacementSettings
-from zoned.core.records import Forecast, HotInstance, InstanceDemand, Summary
+from zoned.core.records import Forecast, InstanceDemand
 
 HotByDependency: TypeAlias = Mapping[Dependency, Sequence[tuple[KeyHash, HotInstance]]]
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from zoned.core.members import Member, Summary
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, Zone
 from zoned.core.placement.cost import Prices, marginal_values, worth_their_room
 from zoned.core.placement.demand import Demand, HotLists
@@ -34,12 +35,10 @@ from zoned.core.records import (
     DependencyPolicy,
     Forecast,
     HandOver,
-    Member,
     Plan,
     PlanLine,
     Reason,
     Source,
-    Summary,
     Want,
 )
 from zoned.core.ring import Ring

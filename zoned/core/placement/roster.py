@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zoned.core.members import Member, MemberState
 from zoned.core.names import KeyHash, NodeName, Zone
-from zoned.core.records import Member, MemberState
 from zoned.core.ring import Ring, placed
 
 

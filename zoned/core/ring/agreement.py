@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from zoned.core.members import Member, MemberState, Summary
 from zoned.core.names import Instant, NodeName
-from zoned.core.records import Member, MemberState, Summary
 from zoned.core.ring.ring import Ring, RingMember
 from zoned.core.ring.settings import RingSettings
 

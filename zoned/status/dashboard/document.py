@@ -7,8 +7,9 @@ JavaScript.
 
 from __future__ import annotations
 
+from zoned.core.members import Member
 from zoned.core.names import InstanceKey
-from zoned.core.records import LedgerLine, Member, Want
+from zoned.core.records import LedgerLine, Want
 from zoned.core.snapshot import Snapshot
 from zoned.status import shapes
 from zoned.status.dashboard.markup import Markup, percent, size, span, table, tag, text

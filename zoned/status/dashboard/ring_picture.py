@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from zoned.core.records import MemberState
+from zoned.core.members import MemberState
 from zoned.core.snapshot import RingView
 from zoned.status.dashboard.markup import Markup, tag, text
 

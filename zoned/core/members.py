@@ -1,0 +1,118 @@
+"""The pool as its members tell one another: who is there, what they hold and expect, what all must know.
+
+These travel, so others make them too; the records of our own loop are in ``records``. Gossip turns
+packets into ``News``, and ``node`` carries each kind to the stages that it concerns. Frozen once built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from zoned.core.names import Address, Dependency, Fingerprint, InstanceKey, NodeName, Zone
+from zoned.core.records import Load
+
+
+class MemberState(Enum):
+    """What SWIM and Serf say of a member."""
+
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    FAILED = "failed"
+    LEAVING = "leaving"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of the pool as this agent sees it. Not every member is a zoned agent (``role``)."""
+
+    node: NodeName
+    zone: Zone
+    role: str  # "zoned", or whatever a Serf agent calls itself
+    state: MemberState
+    incarnation: int
+    weight: int  # capacity class, 0 for members that hold nothing
+    gossip: Address
+    peer: Address | None  # where it serves other agents
+    http: Address | None
+    since_wall_s: float  # when it entered this state, as we learnt it
+    accuser: NodeName  # who said that it failed ("" if nobody did)
+    rtt_s: float | None  # measured or estimated round trip from here
+
+
+class HotInstance(NamedTuple):
+    """One instance another zone uses much: accesses expected there in the next hour; size in bytes."""
+
+    key: InstanceKey
+    uses: float
+    size: int
+
+
+class DependencyDemand(NamedTuple):
+    """A forecast as it travels: accesses over the next hour (quantiles) and the next day (mean)."""
+
+    dependency: Dependency
+    hour: tuple[float, float, float]
+    day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What one agent tells the others about its zone; the newest replaces the one before."""
+
+    node: NodeName
+    zone: Zone
+    made_wall_s: float
+    ring_id: str
+    load: Load
+    capacity_bytes: int
+    capacity_objects: int
+    used_ratio: float
+    hit_ratio: float
+    demand: tuple[DependencyDemand, ...]
+    hot: tuple[HotInstance, ...]
+    draining: bool = False
+    drained: bool = False  # the others hold what this zone held: its traffic may move
+
+
+class Fact(NamedTuple):
+    """What anyone may say and all must come to know. Newest (clock, then origin) wins per (kind, subject)."""
+
+    kind: str  # drain | pause | invalidate | out
+    subject: str  # zone, "*", dependency[:key], node
+    value: str
+    clock: int  # Lamport
+    origin: NodeName
+
+
+class MemberChanged(NamedTuple):
+    """News from gossip: a member entered another state (or is new: ``before`` None)."""
+
+    member: Member
+    before: MemberState | None
+
+
+class HoldingsHeard(NamedTuple):
+    """News from gossip: what another agent's cache gained and lost. ``reset``: ``held`` is all it has."""
+
+    node: NodeName
+    held: tuple[Fingerprint, ...]
+    dropped: tuple[Fingerprint, ...]
+    reset: bool
+
+
+class SummaryHeard(NamedTuple):
+    """News from gossip: another agent's newest summary."""
+
+    summary: Summary
+
+
+class FactHeard(NamedTuple):
+    """News from gossip: a fact newer than what we knew."""
+
+    fact: Fact
+
+
+News = MemberChanged | HoldingsHeard | SummaryHeard | FactHeard
