@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from zoned.core.members import Member
 from zoned.core.names import InstanceKey
-from zoned.core.records import LedgerLine, Want
+from zoned.core.records import LedgerLine, PlanLine, Want
 from zoned.core.snapshot import Snapshot
 from zoned.status import shapes
 from zoned.status.dashboard.markup import Markup, percent, size, span, table, tag, text
@@ -159,15 +159,22 @@ def _queue(snapshot: Snapshot) -> Markup:
     heads = ("instance", "why", "from", "bytes", "value s/MiB")
     waiting = table(heads, [_want_row(one) for one in snapshot.queue[:SHOWN]], "Nothing waits.")
     plan = snapshot.plan
-    lines = () if plan is None else plan.lines
     placed = table(
-        ("dependency", "homes", "shards", "replicas", "why"),
-        [(line.dependency, ", ".join(line.zones), line.shards, line.replicas, line.reason) for line in lines],
+        ("dependency", "replicas", "shards", "sets of homes", "why"),
+        _placement(() if plan is None else plan.lines),
         "No placement yet.",
     )
     wanted = 0 if plan is None else len(plan.wants)
     title = f"Prefetch: {len(snapshot.queue)} waiting, {wanted} wanted"
     return _section(title, waiting, tag("h3", "Placement"), placed)
+
+
+def _placement(lines: tuple[PlanLine, ...]) -> list[tuple[object, ...]]:
+    """Lines that differ only in their zones as one; /v1/plan has them all."""
+    merged: dict[tuple[str, int, str], list[int]] = {}
+    for line in lines:
+        merged.setdefault((line.dependency, line.replicas, line.reason), []).append(line.shards)
+    return [(name, n, sum(shards), len(shards), why) for (name, n, why), shards in merged.items()]
 
 
 def _want_row(one: Want) -> tuple[object, ...]:

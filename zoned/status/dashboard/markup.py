@@ -29,22 +29,22 @@ def tag(name: str, *inside: object, **attributes: object) -> Markup:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> Markup:
-    """A table; numbers stand right. ``empty`` is said when there are no rows."""
-    lines = [
-        tag(
-            "tr",
-            *(tag("td", cell, class_="n" if isinstance(cell, int | float) else "t") for cell in row),
-        )
-        for row in rows
-    ]
+    """A table; columns that open with a number stand right. ``empty`` is said when there are no rows."""
+    lines = list(rows)
     if not lines:
         return tag("p", empty, class_="none")
-    return tag("table", tag("thead", tag("tr", *(tag("th", head) for head in heads))), tag("tbody", *lines))
+    sides = ["n" if isinstance(cell, int | float) else "t" for cell in lines[0]]
+    head = [tag("th", text, class_=side) for text, side in zip(heads, sides, strict=True)]
+    body = [
+        tag("tr", *(tag("td", cell, class_=side) for cell, side in zip(row, sides, strict=True)))
+        for row in lines
+    ]
+    return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
 
 
 def percent(value: float) -> str:
-    """0.1234 -> ``12.3 %``."""
-    return f"{100 * value:.1f} %"
+    """0.1234 -> ``12.3 %``, which does not break over a line."""
+    return f"{100 * value:.1f}\u00a0%"
 
 
 def size(count: float) -> str:
@@ -62,8 +62,7 @@ def span(seconds: float) -> str:
     days, rest = divmod(whole, 86400)
     hours, rest = divmod(rest, 3600)
     minutes, left = divmod(rest, 60)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} m"
-    return f"{minutes} m {left} s" if minutes else f"{left} s"
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (left, "s")]
+    while len(parts) > 1 and not parts[0][0]:
+        parts.pop(0)
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count) or "0 s"

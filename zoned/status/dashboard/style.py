@@ -10,9 +10,10 @@ h1 b { font-size: .75rem; margin-left: .6rem; padding: .15rem .5rem; border-radi
 .banner { color: #fff; padding: .4rem .7rem; border-radius: .3rem; }
 section { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; }
-th { text-align: left; font-weight: 600; color: var(--dim); }
+th { text-align: left; font-weight: 600; color: var(--dim); vertical-align: bottom; }
+th.n { text-align: right; }
 th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
+.n { text-align: right; font-variant-numeric: tabular-nums; }
 .none, .note { color: var(--dim); font-size: .87rem; }
 .failed, .left { color: #b3261e; } .suspect, .leaving { color: #b26a00; }
 .side { display: flex; gap: 2rem; align-items: center; flex-wrap: wrap; } .side table { flex: 1; }
