@@ -1,12 +1,12 @@
 """How good forecasts are, and what they cost, on real hourly web and cloud series. Not a test: prints.
 
-    python tests/bench/bench_forecast.py [--fit-days 14] [--data ../shared/data]
+    python tests/bench/bench_forecast.py [--last-days 20] [--fit] [--data ../shared/data]
 
 The series (not part of the project: see the README beside them) are scaled to 1,000 accesses an hour and
 fed, all at once, hour by hour, through the Forecaster itself. At many origins its path of the next hours is
 compared with what came; everything is divided by seasonal naive (the value 24 hours before) on the same
-hours. ``--fit-days N`` lets statsforecast fit daily, as the worker would, for the last N days: the full
-ladder. Before that, the cost of a turn.
+hours. ``--last-days N`` judges only those; ``--fit`` lets statsforecast fit daily, as the worker would: the
+full ladder. Before that, the cost of a turn.
 """
 
 from __future__ import annotations
@@ -78,17 +78,17 @@ def hours(series: dict[str, Floats], forecaster: Forecaster) -> Iterator[tuple[i
         yield hour + 1, forecaster.update(window(hour * 3600.0, now.season_s, uses), now)
 
 
-def accuracy(series: dict[str, Floats], fit_days: int, every_h: int) -> None:
+def accuracy(series: dict[str, Floats], last_days: int, fits: bool, every_h: int) -> None:
     """MAE over the next 24 hours and of the next hour, by series, relative to seasonal naive."""
     length = max(map(len, series.values()))
-    settings = ForecastSettings(worker_enabled=fit_days > 0, worker_cpu_budget_s=1e6)
+    settings = ForecastSettings(worker_enabled=fits, worker_cpu_budget_s=1e6)
     forecaster = Forecaster(settings, random.Random(1))
-    first = length - fit_days * DAY if fit_days else 0
+    first = length - last_days * DAY if last_days else 0
     off: dict[str, list[tuple[float, ...]]] = {name: [] for name in series}
     inside: list[tuple[bool, bool, float, float]] = []
     for fed, forecast in hours(series, forecaster):
         now = forecast.made
-        if fit_days and fed >= first - DAY and (job := forecaster.fit_due(now)) is not None:
+        if fed >= first - DAY and (job := forecaster.fit_due(now)) is not None:
             forecaster.fitted(job.job, fit(job), now)
         if fed < first or length - fed < DAY:
             continue
@@ -123,7 +123,7 @@ def accuracy(series: dict[str, Floats], fit_days: int, every_h: int) -> None:
                     0.0,
                 )
             )
-    report(off, inside, f"full ladder, last {fit_days} days" if fit_days else "without the worker")
+    report(off, inside, f"{'full ladder' if fits else 'without the worker'}, last {last_days or 'all'} days")
 
 
 def report(
@@ -181,7 +181,8 @@ def cost() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data")
-    parser.add_argument("--fit-days", type=int, default=0)
+    parser.add_argument("--last-days", type=int, default=0)
+    parser.add_argument("--fit", action="store_true")
     parser.add_argument("--every", type=int, default=7, help="hours between origins")
     options = parser.parse_args()
     warnings.simplefilter("error", RuntimeWarning)
@@ -191,7 +192,7 @@ def main() -> int:
         return 0
     series = load(options.data)
     begun = time.perf_counter()
-    accuracy(series, options.fit_days, options.every)
+    accuracy(series, options.last_days, options.fit, options.every)
     print(f"{len(series)} series, {time.perf_counter() - begun:.1f} s")
     return 0
 

@@ -1,4 +1,4 @@
-"""Who speaks: the median of three, the leader by a margin, the online model without a fit."""
+"""Who speaks: the online model, a leader by a margin, the median by a small edge."""
 
 from __future__ import annotations
 
@@ -28,16 +28,21 @@ def run(
 
 
 @given(NUMBER, NUMBER, NUMBER)
-def test_before_anything_is_known_it_is_the_median_of_three(
-    naive: float, fitted: float, online: float
-) -> None:
-    chosen = run(Selector(1, 48.0, 0.1), naive, fitted, online, 0.0, 1)
-    assert np.allclose(chosen, sorted((naive, fitted, online))[1])
+def test_before_anything_is_known_it_is_the_online_model(naive: float, fitted: float, online: float) -> None:
+    assert np.allclose(run(Selector(1, 48.0, 0.1), naive, fitted, online, 0.0, 1), online)
 
 
 @given(NUMBER, NUMBER)
-def test_without_a_fit_it_is_the_online_model(naive: float, online: float) -> None:
-    assert np.allclose(run(Selector(1, 48.0, 0.1), naive, math.nan, online, 0.0, 1), online)
+def test_without_a_fit_there_is_no_median(naive: float, online: float) -> None:
+    selector = Selector(1, 48.0, 1.0)
+    assert np.allclose(run(selector, naive, math.nan, online, naive, 40), online)
+    assert selector.names(0, False) == ("online", "online")
+
+
+def test_the_median_needs_only_an_edge() -> None:
+    selector = Selector(1, 48.0, 0.1)
+    assert np.allclose(run(selector, 55.0, 146.0, 150.0, 100.0, 60), 146.0)
+    assert selector.names(0, True) == ("median", "median")
 
 
 def test_a_clear_leader_speaks_alone() -> None:
@@ -48,7 +53,7 @@ def test_a_clear_leader_speaks_alone() -> None:
 
 def test_a_small_lead_is_no_reason() -> None:
     selector = Selector(1, 48.0, 0.1)
-    assert np.allclose(run(selector, 151.0, 150.0, 149.0, 100.0, 60), 150.0)
+    assert np.allclose(run(selector, 149.0, 150.0, 151.0, 100.0, 60), 151.0)
     assert selector.names(0, True) == ("median", "median") and selector.names(0, False) == (
         "online",
         "online",
