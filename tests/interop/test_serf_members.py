@@ -64,7 +64,7 @@ class Gossiper:
             peer=("127.0.0.1", 7947),
             http=("127.0.0.1", 7980),
         )
-        quick = replace(GossipSettings.profile("local"), probe_timeout_s=0.5, compress=compress)
+        quick = replace(GossipSettings.profile("local"), probe_timeout_s=0.5, compress_packets=compress)
         self.swim = Swim(quick, identity, random.Random(node), now())
         self.io = GossipIO(self.deliver)
         self.notes: list[str] = []

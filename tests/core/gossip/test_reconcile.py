@@ -131,6 +131,23 @@ def test_a_restarted_agent_s_log_replaces_the_old_one() -> None:
         assert directory.held["n002"] == {7}
 
 
+def test_a_restarted_agent_that_holds_nothing_is_believed() -> None:
+    pool = Pool()
+    hosts = pool.start(3)
+    pool.run(2)
+    pool.do(hosts[2], "holding", [1, 2, 3], [])
+    pool.run(3)
+    hosts[2].up = False
+    pool.run(0.5)
+    hosts[2] = pool.add(2)
+    pool.do(hosts[2], "join", [hosts[0].identity.gossip])
+    pool.run(15)
+    for host in hosts[:2]:
+        directory = Directory(host)
+        directory.read()
+        assert directory.held["n002"] == set()
+
+
 def test_an_agent_that_failed_and_returns_is_read_from_scratch() -> None:
     pool = Pool()
     hosts = pool.start(4)
@@ -209,6 +226,8 @@ def test_at_rest_it_costs_next_to_nothing() -> None:
         pool.do(host, "publish", summary(host, 50))
         pool.do(host, "holding", range(40), [])
         pool.do(host, "spread", Fact("drain", host.identity.zone, "yes", 1, host.identity.node))
+    quiet = pool.add(5)  # one that says nothing of itself must not keep the others talking
+    pool.do(quiet, "join", [hosts[0].identity.gossip])
     pool.run(20)
     before = [dict(host.swim.counters) for host in hosts]
     pool.run(100)

@@ -166,9 +166,10 @@ class Digests:
     # ---- comparing ----
 
     def entry(self, node: NodeName) -> tuple[int, int, int]:
-        """(epoch, version, first version kept) of that agent's log here."""
+        """(epoch, version, first version kept) of that agent's log here; an empty log has no epoch yet, so
+        that those who never heard of it agree with its owner."""
         log = self.own.log if node == self._wiring.me.node else self._heard.get(node)
-        return (log.epoch, log.version, log.first) if log is not None else (0, 0, 1)
+        return (log.epoch, log.version, log.first) if log is not None and log.version else (0, 0, 1)
 
     def compare(self, peer: Known, node: NodeName, theirs: tuple[int, int, int], now: Instant) -> bool:
         """Give ``peer`` what it lacks of that log; True if it can give us what we lack."""
@@ -178,8 +179,10 @@ class Digests:
             if (epoch, version) > (log.epoch, log.version):
                 self.own.rise(epoch)
                 self._channel.push((HEAD, node, node, log.epoch, log.version))
-            elif (epoch, version) < (log.epoch, log.version) and log.version:
+            elif log.version:
                 self._give(peer, node, log, epoch, version)
+            elif version:  # it remembers what we held before we restarted
+                self._channel.tell(peer, (HEAD, node, node, log.epoch, 0))
             return False
         heard = self._heard.get(node)
         mine = (heard.epoch, heard.version) if heard is not None else (0, 0)

@@ -129,7 +129,9 @@ class Exchange:
             for each in self._wiring.table.all()
         )
         data = encode_stream(PushPull(join, rows, self._serf.state()))
-        return compressed_stream(data) if self._wiring.settings.compress else data
+        if len(data) >= self._wiring.settings.compress_streams_below_bytes:
+            return data
+        return compressed_stream(data)
 
     def _look_again(self, now: Instant) -> None:
         """Soon after joining or healing, ask somebody else: the first one may itself have known few."""

@@ -72,7 +72,7 @@ class Wiring:
         if not parts:
             return False
         data = compound(parts)
-        if self.settings.compress:
+        if self.settings.compress_packets:
             shorter = compressed(data)
             data = shorter if len(shorter) < len(data) else data
         self.datagram(to.address, with_crc(data) if to.crc else data)
