@@ -13,6 +13,9 @@ from typing import NamedTuple
 from zoned.core.names import Address, Dependency, Fingerprint, InstanceKey, NodeName, Zone
 from zoned.core.records import Load
 
+RESTARTING = "(restarting)"
+"""Accuser of a member that said itself that it goes down for a moment; no member's name has brackets."""
+
 
 class MemberState(Enum):
     """What SWIM and Serf say of a member."""

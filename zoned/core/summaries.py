@@ -16,8 +16,13 @@ from zoned.core.records import Forecast, Load, Plan
 from zoned.core.settings import NodeSettings
 
 _HOUR_S = 3600.0
-_DRAINED = 0.99  # share of our copies that others hold, from which on the zone counts as drained
+_DRAINED = 0.99  # of our copies, from which on the zone counts as drained
 _LOAD_STEP = 0.05  # loads are told in these steps, so that their noise is not news
+
+
+def is_drained(plan: Plan | None) -> bool:
+    """Whether the others hold what this zone held, so that its traffic may move."""
+    return plan is not None and plan.drained_ratio is not None and plan.drained_ratio >= _DRAINED
 
 
 class Publisher:
@@ -39,7 +44,7 @@ class Publisher:
         """The summary to publish now, or None while the last one still says it."""
         settings, last = self._settings, self._last
         draining = settings.zone in plan.draining
-        drained = draining and plan.drained_ratio is not None and plan.drained_ratio >= _DRAINED
+        drained = draining and is_drained(plan)
         urgent = last is None or (ring_id, draining, drained) != (last.ring_id, last.draining, last.drained)
         if not urgent and last is not None and now.wall_s - last.made_wall_s < settings.summary_interval_s:
             return None

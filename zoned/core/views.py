@@ -11,8 +11,7 @@ from zoned.core.records import Forecast, Plan, Source
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
 from zoned.core.stages import Stages
-
-_DRAINED = 0.99
+from zoned.core.summaries import is_drained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,6 @@ class Location:
 def snapshot(view: View, now: Instant) -> Snapshot:
     """Everything, at this moment."""
     stages, plan = view.stages, view.plan
-    ratio = plan.drained_ratio if plan is not None else None
     return Snapshot(
         node=view.settings.node,
         zone=view.settings.zone,
@@ -50,7 +48,7 @@ def snapshot(view: View, now: Instant) -> Snapshot:
         leaving=view.leaving,
         paused=stages.facts.paused,
         draining=stages.facts.draining(),
-        drained=ratio is not None and ratio >= _DRAINED,
+        drained=is_drained(plan),
         warm_ratio=stages.cache.warm_ratio,
         members=stages.swim.members(),
         ring=_ring(stages),

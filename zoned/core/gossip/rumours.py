@@ -25,8 +25,6 @@ from zoned.core.members import MemberChanged, MemberState
 from zoned.core.names import Instant, NodeName
 
 Listener = Callable[[Known, MemberState | None, Instant], None]
-RESTARTING = "(restarting)"
-"""Accuser in the dead message of an agent that goes down for a moment; no member's name has brackets."""
 
 _MAX_INCARNATION = 0xFFFFFFFF
 _WORDS = {

@@ -15,11 +15,10 @@ from typing import Any
 from zoned.core.errors import PeerError, StateError
 from zoned.core.gossip.endpoint import Endpoint
 from zoned.core.gossip.messages import Dead, Standing
-from zoned.core.gossip.rumours import RESTARTING
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity, address_text, parse_address
 from zoned.core.gossip.wire import checked_name
-from zoned.core.members import Fact, Member, MemberState, Summary
+from zoned.core.members import RESTARTING, Fact, Member, MemberState, Summary
 from zoned.core.names import Address, Fingerprint, Instant, NodeName
 
 _FAREWELLS = 64

@@ -1,10 +1,13 @@
-"""Why is a copy of this instance here, or not? The lines of ``zoned explain``."""
+"""Why does the plan want a copy of this instance here, or not? Planning's lines of ``zoned explain``.
+
+What is here and who holds it is said by whoever shows the cache (``core.views``); this says only why.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zoned.core.names import Dependency, InstanceKey, KeyHash, shard_of
+from zoned.core.names import Dependency, InstanceKey, KeyHash
 from zoned.core.placement.policy import AUTO, Policies
 from zoned.core.records import Contents, Forecast, Plan, Reason, Want
 from zoned.core.ring import Ring
@@ -13,7 +16,6 @@ from zoned.core.ring import Ring
 def explain(
     key: InstanceKey,
     key_hash: KeyHash,
-    zone: str,
     ring: Ring,
     contents: Contents,
     forecast: Forecast | None,
@@ -26,23 +28,15 @@ def explain(
     dependency = key.dependency
     replicas = policies.replicas(dependency, ring)
     homes = ring.homes(key_hash, replicas)
-    held = contents.holds(key)
-    lines = [f"zone {zone} holds a copy" if held else f"zone {zone} holds no copy"]
-    copies = contents.entries() if held else ()
-    entry = next((entry for entry in copies if entry.key_hash == key_hash), None)
-    if entry is not None:
-        used = "used since" if entry.used else "not used yet"
-        lines.append(f"it was stored for reason {entry.reason.value}, and was {used}")
-    holders = contents.holders(key_hash)
-    lines.append(f"other holders by their digests: {', '.join(holders) if holders else 'none'}")
-    home = ", ".join(homes) if homes else "none"
-    lines.append(f"shard {shard_of(key_hash)} of ring {ring.ring_id} is homed on: {home}")
     configured = "" if policies.kind(dependency) != AUTO else " (the default)"
-    lines.append(f"policy of {dependency}: {policies.kind(dependency)}{configured}, {replicas} replicas")
-    lines.append(_expectation(key_hash, dependency, forecast, policies, learnt))
+    lines = [
+        f"policy of {dependency}: {policies.kind(dependency)}{configured}, {replicas} replicas, "
+        f"homed on {', '.join(homes) or 'no zone'}",
+        _expectation(key_hash, dependency, forecast, policies, learnt),
+    ]
     if dependency in overlaps:
         lines.append(f"of what is hot elsewhere in {dependency}, {overlaps[dependency]:.0%} is used here too")
-    lines.extend(_planned(key_hash, held, plan))
+    lines.extend(_planned(key_hash, contents.holds(key), plan))
     return tuple(lines)
 
 

@@ -138,11 +138,10 @@ class Planner:
         forecast: Forecast | None,
         plan: Plan | None,
     ) -> tuple[str, ...]:
-        """Lines for ``zoned explain``: why a copy is, or is not, in this zone. Not for hot paths."""
+        """Lines for ``zoned explain``: why the plan wants a copy here, or does not. Not for hot paths."""
         return explain(
-            key, key_hash, self._zone, ring, contents, forecast, plan,
-            self._policies, self._thresholds, self._overlaps,
-        )  # fmt: skip
+            key, key_hash, ring, contents, forecast, plan, self._policies, self._thresholds, self._overlaps
+        )
 
     # ---- inside ----------------------------------------------------------------------------------------
 

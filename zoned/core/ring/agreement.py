@@ -20,12 +20,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from zoned.core.members import Member, MemberState, Summary
+from zoned.core.members import RESTARTING, Member, MemberState, Summary
 from zoned.core.names import Instant, NodeName
 from zoned.core.ring.ring import Ring, RingMember
 from zoned.core.ring.settings import RingSettings
 
-RESTARTING = "(restarting)"  # what gossip names as the accuser of a member that said so itself
 PLACED = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.FAILED)  # who may have a place in the ring
 
 
