@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoned.core import events as ev
-from zoned.core.actions import Action, Fit, Note, Offer
-from zoned.core.errors import StateError
+from zoned.core import persistence
+from zoned.core.actions import Action, Fit, Note
+from zoned.core.facts import DRAIN, EVERYWHERE, INVALIDATE, OFF, ON, OUT, PAUSE, parse_subject, subject_of
 from zoned.core.members import Fact, FactHeard, HoldingsHeard, MemberChanged, MemberState, SummaryHeard
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.peers import Peers
@@ -27,8 +28,6 @@ from zoned.core.snapshot import Snapshot
 from zoned.core.stages import build
 from zoned.core.summaries import Publisher
 from zoned.core.views import Location, View, explain, locate, snapshot
-
-STATE_VERSION = 1
 
 
 class Node:
@@ -54,7 +53,7 @@ class Node:
         self._last_turn_s = now.mono_s
         self._dirty = True  # something happened that the next turn should look at
         if state is not None:
-            self._restore(state, now)
+            persistence.restore_state(stages, state, now)
 
     # ---- the world's side -----------------------------------------------------------------------
 
@@ -79,16 +78,7 @@ class Node:
 
     def export_state(self) -> dict[str, Any]:
         """What should survive a restart, msgpack-able."""
-        return {
-            "version": STATE_VERSION,
-            "observe": self.observer.export_state(),
-            "graph": self.analyzer.export_state(),
-            "forecast": self.forecaster.export_state(),
-            "facts": self.facts.export_state(),
-            "cache": self.cache.export_state(),
-            "learning": self.tuner.export_state(),
-            "gossip": self.swim.export_state(),
-        }
+        return persistence.export_state(self.stages)
 
     def snapshot(self, now: Instant) -> Snapshot:
         """All that can be seen from outside, at this moment."""
@@ -133,7 +123,7 @@ class Node:
         self.prefetcher.refresh(self.cache.expiring(now), now, self.advice.thresholds)
         self._publish(now)
         actions += self.reads.prefetches(now)
-        actions += self._offers()
+        actions += self.peers.offers(self.plan.hand_over)
         job = self.forecaster.fit_due(now)
         if job is not None:
             actions.append(Fit(job=job))
@@ -149,7 +139,7 @@ class Node:
         members = self.swim.members()
         for node in self.agreement.outs_due(members, now):
             incarnation = next(m.incarnation for m in members if m.node == node)
-            self.swim.spread(self.facts.say("out", node, str(incarnation), now), now)
+            self.swim.spread(self.facts.say(OUT, node, str(incarnation), now), now)
         ring = self.agreement.settle(members, self.facts.outs(members), now)
         self.peers.ring = ring
         self.peers.meet(members)
@@ -167,17 +157,6 @@ class Node:
         )
         if summary is not None:
             self.swim.publish(summary, now)
-
-    def _offers(self) -> list[Action]:
-        assert self.plan is not None
-        actions: list[Action] = []
-        for hand_over in self.plan.hand_over:
-            address = self.peers.address_of(hand_over.node)
-            if address is not None:
-                actions.append(
-                    Offer(node=hand_over.node, address=address, keys=hand_over.keys, sizes=hand_over.sizes)
-                )
-        return actions
 
     # ---- gossip's news --------------------------------------------------------------------------
 
@@ -218,10 +197,8 @@ class Node:
         """A fact became known, from here or from elsewhere."""
         self._dirty = True
         note = Note(level="info", event="fact", text=f"{fact.kind} {fact.subject} {fact.value}")
-        if fact.kind == "invalidate":
-            dependency, separator, key = fact.subject.partition(":")
-            raw = key.encode("utf-8", "surrogateescape") if separator else None
-            return self.reads.invalidate(dependency, raw, now)
+        if fact.kind == INVALIDATE:
+            return self.reads.invalidate(*parse_subject(fact.subject), now)
         return [note]
 
     def _say(self, kind: str, subject: str, value: str, now: Instant) -> list[Action]:
@@ -246,8 +223,7 @@ class Node:
         swim, reads, observer = self.swim, self.reads, self.observer
 
         def invalidate(e: ev.Invalidate, now: Instant) -> list[Action]:
-            key = "" if e.key is None else ":" + e.key.decode("utf-8", "surrogateescape")
-            return self._say("invalidate", e.dependency + key, "", now)
+            return self._say(INVALIDATE, subject_of(e.dependency, e.key), "", now)
 
         def load(e: ev.LoadSampled, now: Instant) -> None:
             observer.loaded(e.load)
@@ -270,9 +246,9 @@ class Node:
             ev.Join: lambda e, now: swim.join(e.seeds, now),
             ev.Forget: lambda e, now: swim.forget(e.node, now),
             ev.Stop: lambda e, now: self._stop(e.kind, now),
-            ev.Drain: lambda e, now: self._say("drain", e.zone, "on", now),
-            ev.Undrain: lambda e, now: self._say("drain", e.zone, "", now),
-            ev.Pause: lambda e, now: self._say("pause", "*", "on" if e.paused else "", now),
+            ev.Drain: lambda e, now: self._say(DRAIN, e.zone, ON, now),
+            ev.Undrain: lambda e, now: self._say(DRAIN, e.zone, OFF, now),
+            ev.Pause: lambda e, now: self._say(PAUSE, EVERYWHERE, ON if e.paused else OFF, now),
             ev.Invalidate: invalidate,
         }
 
@@ -289,18 +265,3 @@ class Node:
             self.swim.leave(now)
         else:
             self.swim.back_soon(now)
-
-    def _restore(self, state: Mapping[str, Any], now: Instant) -> None:
-        if state.get("version") != STATE_VERSION:
-            raise StateError(f"state version {state.get('version')!r}, expected {STATE_VERSION}")
-        try:
-            self.observer.restore_state(state["observe"], now)
-            self.analyzer.restore_state(state["graph"], now)
-            self.forecaster.restore_state(state["forecast"], now)
-            self.facts.restore_state(state["facts"], now)
-            self.cache.restore_state(state["cache"], now)
-            self.tuner.restore_state(state["learning"], now)
-            self.swim.restore_state(state["gossip"], now)
-        except KeyError as error:
-            raise StateError(f"state lacks {error}") from error
-        self.prefetcher.restart(self.cache.heat_list(), now)

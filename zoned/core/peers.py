@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from zoned.core.actions import Action, Offer
 from zoned.core.cache import CacheController
 from zoned.core.flight import FlightSettings, Route, RouteQuery, plan_route
 from zoned.core.members import Member, MemberState
 from zoned.core.names import Address, Dependency, InstanceKey, KeyHash, NodeName, Zone
-from zoned.core.records import DependencyPolicy
+from zoned.core.records import DependencyPolicy, HandOver
 from zoned.core.ring import Ring
 
 _REACHABLE = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.LEAVING)
@@ -70,6 +71,14 @@ class Peers:
         return plan_route(
             query, self._members.__contains__, self._distance_s, settings.max_holders, settings.origin_tries
         )
+
+    def offers(self, hand_over: Iterable[HandOver]) -> list[Action]:
+        """Tell each of these members what it had better fetch from us; not those that cannot be asked."""
+        return [
+            Offer(node=one.node, address=address, keys=one.keys, sizes=one.sizes)
+            for one in hand_over
+            if (address := self.address_of(one.node)) is not None
+        ]
 
     def _distance_s(self, node: NodeName) -> float:
         rtt_s = self._members[node].rtt_s

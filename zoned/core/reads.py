@@ -134,19 +134,18 @@ class Reads:
         self._prefetcher.offered(event.keys, event.sizes, event.sender, now)
         return self.prefetches(now)
 
-    def invalidate(self, dependency: Dependency, key: bytes | None, now: Instant) -> list[Action]:
-        """No copy of these may be served from here any more."""
+    def invalidate(self, dependency: Dependency, key: InstanceKey | None, now: Instant) -> list[Action]:
+        """No copy of that instance, or of all the dependency, may be served from here any more."""
         if key is None:
             self.flights.poison(lambda one: one.dependency == dependency)
             gone = self._cache.drop_dependency(dependency)
             for evicted in gone:
                 self._stages.tuner.dropped(evicted.key_hash)
             return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
-        instance = InstanceKey(dependency, key)
-        hashed = key_hash(instance)
-        self.flights.poison(lambda one: one == instance)
+        hashed = key_hash(key)
+        self.flights.poison(lambda one: one == key)
         self._stages.tuner.dropped(hashed)
-        return [Discard(keys=(instance,))] if self._cache.drop(instance, hashed) else []
+        return [Discard(keys=(key,))] if self._cache.drop(key, hashed) else []
 
     def sweep(self, now: Instant) -> list[Action]:
         """Once a turn: let expired copies go, and tell the ledger which prefetches were used."""

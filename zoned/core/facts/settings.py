@@ -14,7 +14,7 @@ class FactsSettings:
     total order everywhere, so books still converge. Range >= 16. Danger: fewer than the zones being
     drained or members being out at one time would forget one of them."""
     max_subject_bytes: int = 16_896
-    """Longest subject (an invalidated instance is ``dependency:key``, its key up to 4 KiB, escaped)."""
+    """Longest subject (of an invalidated instance: ``dependency:key``, a key of 4 KiB percent-encoded)."""
     max_value_bytes: int = 1024
     """Longest value, and longest name of an origin."""
     max_clock: int = 1 << 53
