@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from zoned.core.names import InstanceKey, Instant
 from zoned.core.records import Source
 from zoned.daemon.clock import Clock
 from zoned.daemon.copies import Copy, Fetched
+
+_ports = itertools.chain(range(20_000 + os.getpid() % 1000 * 10, 32_000), range(20_000, 32_000))
 
 
 class FakeNode:
@@ -136,9 +139,17 @@ class FakePeers:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    """A port on loopback that nobody uses now, for TCP or UDP, and that nobody gets by accident: it is below
+    the range from which the system takes ports for outgoing connections, and given out only once."""
+    for port in _ports:
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as sock:
+                    sock.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no free port")
 
 
 async def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
