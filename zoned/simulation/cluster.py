@@ -13,9 +13,10 @@ from zoned.core import actions as act
 from zoned.core import events as ev
 from zoned.core.names import Address, Instant, NodeName, Zone
 from zoned.core.settings import NodeSettings
-from zoned.simulation.host import Answer, Host, OriginModel
+from zoned.simulation.host import Host
 from zoned.simulation.network import Network
 from zoned.simulation.schedule import Schedule
+from zoned.simulation.world import Answer, Machine, OriginModel
 
 GOSSIP_PORT = 7946
 PEER_PORT = 7947
@@ -86,7 +87,7 @@ class Cluster:
 
     # ---- what hosts want done -------------------------------------------------------------------
 
-    def send_packet(self, sender: Host, action: act.SendPacket) -> None:
+    def send_packet(self, sender: Machine, action: act.SendPacket) -> None:
         """Carry one datagram, if the network lets it through."""
         target = self._by_gossip.get(action.address)
         if target is None:
@@ -95,14 +96,14 @@ class Cluster:
             event = ev.PacketReceived(data=action.data, sender=sender.settings.gossip_address)
             self.schedule.after(delay_s, lambda event=event: target.give(event))  # type: ignore[misc]
 
-    def call_stream(self, caller: Host, action: act.StreamCall) -> None:
+    def call_stream(self, caller: Machine, action: act.StreamCall) -> None:
         """Carry one message to another host and its answer back; no answer in time: None."""
         target = self._by_gossip.get(action.address)
         network, open_call = self.network, [True]
-        life = caller._life
+        life = caller.life
 
         def answer(data: bytes | None) -> None:
-            if open_call[0] and caller._life == life:
+            if open_call[0] and caller.life == life:
                 open_call[0] = False
                 caller.give(ev.StreamAnswered(call=action.call, data=data))
 
@@ -126,16 +127,16 @@ class Cluster:
         if action.expects_answer:
             self.schedule.after(action.timeout_s, lambda: answer(None))
 
-    def offer(self, sender: Host, action: act.Offer) -> None:
+    def offer(self, sender: Machine, action: act.Offer) -> None:
         """Carry an offer of copies."""
         target = self._by_peer.get(action.address)
         if target is not None and self.network.reaches(sender.zone, target.zone):
             event = ev.Offered(sender=sender.name, keys=action.keys, sizes=action.sizes)
             self.schedule.after(self.network.delay_s(sender.zone, target.zone), lambda: target.give(event))
 
-    def fit(self, host: Host, action: act.Fit) -> None:
+    def fit(self, machine: Machine, action: act.Fit) -> None:
         """Models are not fitted in simulation: the worker's answer is that it failed."""
-        self.schedule.after(1.0, lambda: host.give(ev.ModelsFitted(job=action.job.job, result=None)))
+        self.schedule.after(1.0, lambda: machine.give(ev.ModelsFitted(job=action.job.job, result=None)))
 
 
 def chance(seed: int, what: str) -> Random:

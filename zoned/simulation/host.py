@@ -12,65 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any
 
 from zoned.core import actions as act
 from zoned.core import events as ev
 from zoned.core.actions import Action
-from zoned.core.events import FetchOutcome, Purpose
-from zoned.core.names import InstanceKey, NodeName
+from zoned.core.events import FetchOutcome
+from zoned.core.names import Address, InstanceKey, NodeName
 from zoned.core.node import Node
 from zoned.core.records import Source
 from zoned.core.settings import NodeSettings
-
-if TYPE_CHECKING:
-    from zoned.simulation.cluster import Cluster
+from zoned.simulation.fetches import Fetches
+from zoned.simulation.world import Answer, Transfers, World
 
 _MAX_TICKS_AT_ONCE = 200
-
-
-class Answer(NamedTuple):
-    """How a client's read ended. ``source`` None: it failed. ``late``: it waited for a prefetch under way."""
-
-    node: NodeName
-    key: InstanceKey
-    source: Source | None
-    latency_s: float
-    late: bool
-
-
-class OriginModel(Protocol):
-    """Where instances come from in a simulation."""
-
-    def size_of(self, key: InstanceKey) -> int:
-        """Bytes of that instance."""
-
-    def latency_s(self, key: InstanceKey) -> float:
-        """How long the origin takes for it."""
-
-    def outcome(self, key: InstanceKey) -> FetchOutcome:
-        """Whether the origin gives it now."""
-
-
-@dataclass(slots=True)
-class Transfers:
-    """What was moved into this host's zone. ``late``: reads that waited for a prefetch on its way."""
-
-    origin: int = 0
-    peer: int = 0
-    prefetched: int = 0
-    prefetch_used: int = 0
-    late: int = 0
-    asked_in_vain: int = 0
-
-    def add(self, other: Transfers) -> None:
-        """Add up."""
-        self.origin += other.origin
-        self.peer += other.peer
-        self.prefetched += other.prefetched
-        self.prefetch_used += other.prefetch_used
-        self.late += other.late
-        self.asked_in_vain += other.asked_in_vain
 
 
 @dataclass(slots=True)
@@ -86,10 +41,12 @@ class _Open:
 class Host:
     """A node in its virtual world. ``crash`` and ``boot`` are power off and on."""
 
-    cluster: Cluster
+    cluster: World
     settings: NodeSettings
     node: Node | None = None
     paused: bool = False
+    life: int = 0
+    inline_s: float = 0.0
     store: dict[InstanceKey, int] = field(default_factory=dict)
     transfers: Transfers = field(default_factory=Transfers)
     notes: list[tuple[float, act.Note]] = field(default_factory=list)
@@ -102,11 +59,10 @@ class Host:
     _armed_s: float | None = None
     _ticks: int = 0
     _tick_at_s: float = -1.0
-    _life: int = 0
-    _inline_s: float = 0.0
     _perform: dict[type, Callable[[Any], None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        fetches = Fetches(self, self.cluster, self._later, self._arrived)
         self._perform = {
             act.SendPacket: lambda a: self.cluster.send_packet(self, a),
             act.StreamCall: lambda a: self.cluster.call_stream(self, a),
@@ -114,8 +70,8 @@ class Host:
             act.Serve: self._serve,
             act.ServeFetched: lambda a: self._served(a.request, a.source),
             act.Refuse: lambda a: self._served(a.request, None),
-            act.FetchPeer: self._fetch_peer,
-            act.FetchOrigin: self._fetch_origin,
+            act.FetchPeer: fetches.peer,
+            act.FetchOrigin: fetches.origin,
             act.Keep: self._keep,
             act.Discard: self._discard,
             act.AnswerPeer: lambda a: self._peer_calls.pop(a.request, _ignore)(a),
@@ -139,7 +95,7 @@ class Host:
     def boot(self, state: dict[str, Any] | None = None) -> Node:
         """Switch on, with what a restart finds on the disk."""
         assert self.node is None
-        self._life += 1
+        self.life += 1
         self.node = Node(self.settings, self.cluster.instant(), state)
         self._arm()
         return self.node
@@ -147,6 +103,8 @@ class Host:
     def crash(self) -> None:
         """Power off: memory, store and everything under way are gone."""
         self.node = None
+        self.paused = False
+        self._backlog.clear()
         self.store.clear()
         self._unused.clear()
         self._peer_calls.clear()
@@ -184,7 +142,7 @@ class Host:
         flight = self.node.reads.flights.find(key) if self.node is not None else None
         late = flight is not None and not flight.waiters
         self._open[request] = _Open(key, self.cluster.schedule.now_s, late)
-        self._inline_s = 0.0
+        self.inline_s = 0.0
         if self.node is None:
             self._served(request, None)
         else:
@@ -196,7 +154,7 @@ class Host:
         self._peer_calls[self._numbers] = reply
         self.give(event(self._numbers))
 
-    def take_stream(self, data: bytes, sender: Any, reply: Callable[[bytes], None]) -> None:
+    def take_stream(self, data: bytes, sender: Address, reply: Callable[[bytes], None]) -> None:
         """Another agent opens a gossip stream to us."""
         self._numbers += 1
         self._streams[self._numbers] = reply
@@ -219,7 +177,7 @@ class Host:
     def _served(self, request: int, source: Source | None) -> None:
         one = self._open.pop(request)
         waited_s = (
-            0.0 if source is Source.LOCAL else self.cluster.schedule.now_s - one.asked_s + self._inline_s
+            0.0 if source is Source.LOCAL else self.cluster.schedule.now_s - one.asked_s + self.inline_s
         )
         if one.late:
             self.transfers.late += 1
@@ -238,68 +196,6 @@ class Host:
         for key in action.keys:
             del self.store[key]
             self._unused.discard(key)
-
-    def _fetch_origin(self, action: act.FetchOrigin) -> None:
-        origin = self.cluster.origin
-        latency_s = origin.latency_s(action.key)
-        outcome = origin.outcome(action.key)
-        done = ev.FetchDone(
-            fetch=action.fetch, outcome=outcome, size=origin.size_of(action.key), latency_s=latency_s
-        )
-        if self.cluster.instant_fetches and not action.prefetch:
-            self._inline_s += latency_s
-            self._arrived(action.key, done, Source.ORIGIN, False)
-        else:
-            self._later(latency_s, lambda: self._arrived(action.key, done, Source.ORIGIN, action.prefetch))
-
-    def _fetch_peer(self, action: act.FetchPeer) -> None:
-        cluster, prefetch = self.cluster, action.purpose is Purpose.PREFETCH
-        target = cluster.at_peer_address(action.address)
-        asked_s = cluster.schedule.now_s
-        rtt_s = cluster.rtt_s(self.zone, target.zone)
-        inline = cluster.instant_fetches and not prefetch
-
-        def request(number: int) -> ev.PeerRead:
-            return ev.PeerRead(
-                request=number,
-                key=action.key,
-                sender=self.name,
-                purpose=action.purpose,
-                ring_id=action.ring_id,
-            )
-
-        def replied(answer: act.AnswerPeer) -> None:
-            there_s = target._inline_s if inline else cluster.schedule.now_s - asked_s
-            done = ev.FetchDone(
-                fetch=action.fetch,
-                outcome=answer.outcome,
-                size=cluster.origin.size_of(action.key),
-                version=answer.version,
-                ttl_s=answer.ttl_s,
-                latency_s=rtt_s + there_s,
-                detail=answer.detail,
-            )
-            if inline:
-                self._inline_s += rtt_s + there_s
-                self._arrived(action.key, done, Source.PEER, False)
-            else:
-                self._later(rtt_s, lambda: self._arrived(action.key, done, Source.PEER, prefetch))
-
-        if not (
-            cluster.network.reaches(self.zone, target.zone)
-            and cluster.network.reaches(target.zone, self.zone)
-        ):
-            late = ev.FetchDone(fetch=action.fetch, outcome=FetchOutcome.TIMEOUT, latency_s=action.timeout_s)
-            self._later(action.timeout_s, lambda: self.give(late))
-        elif target.node is None:
-            refused = ev.FetchDone(
-                fetch=action.fetch, outcome=FetchOutcome.FAILED, detail="refused", latency_s=rtt_s
-            )
-            self._later(rtt_s, lambda: self.give(refused))
-        else:
-            if inline:
-                target._inline_s = 0.0
-            target.ask(request, replied)
 
     def _arrived(self, key: InstanceKey, done: ev.FetchDone, source: Source, prefetch: bool) -> None:
         transfers = self.transfers
@@ -320,10 +216,10 @@ class Host:
     # ---- timers ---------------------------------------------------------------------------------
 
     def _later(self, delay_s: float, call: Callable[[], None]) -> None:
-        life = self._life
+        life = self.life
 
         def still() -> None:
-            if life == self._life and self.node is not None:
+            if life == self.life and self.node is not None:
                 call()
 
         self.cluster.schedule.after(delay_s, still)
@@ -335,10 +231,10 @@ class Host:
             return
         when_s = max(deadline, self.cluster.schedule.now_s)
         self._armed_s = when_s
-        life = self._life
+        life = self.life
 
         def wake() -> None:
-            if life == self._life and self._armed_s == when_s:
+            if life == self.life and self._armed_s == when_s:
                 self._armed_s = None
                 self._wake()
 

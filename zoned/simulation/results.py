@@ -20,6 +20,7 @@ from zoned.simulation.trace import Trace
 Progress: TypeAlias = Callable[[int], None]
 """Told now and then how many requests of the trace are done (the whole trace, warm-up included)."""
 
+
 def no_progress(done: int) -> None:
     """For callers that nobody watches."""
 

@@ -22,9 +22,9 @@ from zoned.core.settings import NodeSettings
 from zoned.simulation.checkers import ALWAYS, AT_REST
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
 from zoned.simulation.faults import SCENARIOS
-from zoned.simulation.host import Answer
 from zoned.simulation.network import Network, NetworkSettings
 from zoned.simulation.workload import WorkloadSettings, reads
+from zoned.simulation.world import Answer
 
 _START_S = 1_750_000_000.0
 _SETTLE_S = 30.0

@@ -52,7 +52,8 @@ def reads(settings: WorkloadSettings, zones: int, seconds: float, rng: Random) -
     pending: list[UserRead] = []
     sessions = 0
     now_s = 0.0
-    rate = settings.reads_per_zone_s * zones / settings.session_reads
+    peak = 1 + settings.swing  # sessions are drawn at the peak's rate, and thinned to each zone's phase
+    rate = settings.reads_per_zone_s * peak * zones / settings.session_reads
     while True:
         now_s += rng.expovariate(rate)
         pending.sort(reverse=True)
@@ -62,7 +63,7 @@ def reads(settings: WorkloadSettings, zones: int, seconds: float, rng: Random) -
             return
         zone = rng.randrange(zones)
         phase = 2 * pi * (now_s / settings.period_s + zone / zones)
-        if rng.random() > (1 + settings.swing * sin(phase)) / (1 + settings.swing):
+        if rng.random() > (1 + settings.swing * sin(phase)) / peak:
             continue
         sessions += 1
         name = settings.dependencies[rng.randrange(len(settings.dependencies))]

@@ -22,11 +22,12 @@ from zoned.core.placement import PlacementSettings
 from zoned.core.records import DependencyPolicy, Source
 from zoned.core.settings import NodeSettings, ablated
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
-from zoned.simulation.host import Answer, Host, Transfers
+from zoned.simulation.host import Host
 from zoned.simulation.network import Network, NetworkSettings
 from zoned.simulation.pricing import Meter
 from zoned.simulation.results import PolicyResult, Progress, ReplayOptions
 from zoned.simulation.trace import Trace
+from zoned.simulation.world import Answer, Transfers
 
 _SETTLE_S = 600.0  # before the trace begins, the pool comes together
 _READS_PER_TURN = 25  # of one zone, on average over the trace
