@@ -11,7 +11,7 @@ what knows tomorrow best; in between they are blended.
 Everything is an array over (dependency, parameter set), so an hour costs some fifty numpy calls however
 many dependencies there are. A profile cell learns by 1/n until it has been seen often enough, which is
 what lets a model be useful on its second day; and a burst is cut before a profile learns it, or it would
-come back the next day (worth 7 %, the largest single gain found). Six of the sets
+come back the next day (7 % in the geometric mean over series, the largest single gain). Six of the sets
 were chosen greedily among 360 on 30 hourly web and cloud series (tests/bench/bench_forecast.py measures
 them; the data is not ours to ship); the seventh follows the week and costs nothing where there is none.
 
