@@ -9,8 +9,9 @@ as it seldom errs much.
 The study behind this had the median as the rule and found it 5 % better than its online model. With ours
 (bursts kept out of the profiles) and fits that are up to a day old the median was 4 % worse a day ahead and
 7 % worse an hour ahead, so here the online model is the rule; with that the worker's fits gain 1 % on the
-day and nothing on the hour (tests/bench/bench_forecast.py --last-days 20 [--fit]). Rejected: weights by inverse error (worse than the
-median on short histories), one choice for all horizons (the best for an hour is seldom the best for a day).
+day and nothing on the hour (tests/bench/bench_forecast.py --last-days 20 [--fit]).
+Rejected: weights by inverse error (noisy on short histories), one choice for all horizons (the best for an
+hour is seldom the best for a day).
 """
 
 from __future__ import annotations
