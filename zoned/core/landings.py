@@ -14,9 +14,6 @@ from zoned.core.names import InstanceKey, Instant, KeyHash
 from zoned.core.records import Access, Reason, Source
 from zoned.core.stages import Stages
 
-ASKED_FOR = (Reason.DEMAND, Reason.HOME)
-"""Flights that a read began; all others are prefetches."""
-
 
 class Landings:
     """Ends flights, and accounts for reads."""
@@ -34,7 +31,7 @@ class Landings:
         for node in flight.false_holders:
             self._cache.false_positive(node)
         good = landing.outcome is FetchOutcome.OK
-        if flight.reason not in ASKED_FOR:
+        if flight.reason is not Reason.DEMAND:
             self._prefetcher.settled(flight.key, good, landing.size, now)
         if not good:
             return self._failed(landing, ring_id, now)
@@ -60,7 +57,7 @@ class Landings:
     def _keep(self, landing: Landing, now: Instant) -> list[Action]:
         flight = landing.flight
         key, hashed = flight.key, flight.key_hash
-        if flight.reason not in ASKED_FOR:
+        if flight.reason is not Reason.DEMAND:
             self._tuner.fetched(flight.reason, key.dependency, landing.size, landing.source)
         if flight.poisoned:
             self.counters["not_kept_invalidated"] += 1
@@ -74,7 +71,7 @@ class Landings:
             actions.append(Keep(key=key, fetch=landing.fetch, ttl_s=landing.ttl_s))
             if not from_peer:
                 self._note_lifetime(key, hashed)
-            if flight.waiters and flight.reason not in ASKED_FOR:
+            if flight.waiters and flight.reason is not Reason.DEMAND:
                 self._cache.lookup(key, hashed, now)  # asked for while it was on its way: that is a use
         if admission.evicted:
             actions.append(Discard(keys=tuple([evicted.key for evicted in admission.evicted])))

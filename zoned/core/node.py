@@ -130,7 +130,8 @@ class Node:
         return actions
 
     def _turn_due_s(self) -> float:
-        busy = self._dirty or self.observer.pending
+        moving = self.plan is not None and self.plan.draining
+        busy = self._dirty or self.observer.pending or moving
         pace = self.settings.turn_interval_s if busy else self.settings.idle_turn_s
         return self._last_turn_s + pace
 

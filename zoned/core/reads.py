@@ -22,7 +22,7 @@ from zoned.core.events import (
 )
 from zoned.core.flight import FlightDesk
 from zoned.core.flight.flight import Waiter
-from zoned.core.landings import ASKED_FOR, Landings
+from zoned.core.landings import Landings
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
 from zoned.core.peers import Peers
 from zoned.core.records import Lookup, Reason, Source
@@ -194,9 +194,8 @@ class Reads:
         ring_id = self._peers.ring.ring_id
         if flight is None:
             steps = self._peers.route(key, hashed, asker=asker, prefetch=False, preferred="")
-            reason = Reason.HOME if waiter.peer else Reason.DEMAND
-            flight, actions = self.flights.start(key, hashed, steps, reason, ring_id, now.mono_s)
-        elif flight.reason not in ASKED_FOR and not flight.waiters:
+            flight, actions = self.flights.start(key, hashed, steps, Reason.DEMAND, ring_id, now.mono_s)
+        elif flight.reason is not Reason.DEMAND and not flight.waiters:
             self._counts["late_prefetches"] += 1
         if flight is not None and self.flights.wait(flight, waiter):
             return actions

@@ -1,8 +1,8 @@
 """One agent of the demo: the real daemon, with a distance put before every fetch from another agent.
 
-``python -m zoned.demo.agent CONFIG DELAY_MS``. All zones of a demo are on one machine, so the
-time between them has to be made; this is the daemon's own transport hook (``transfer.BeforeCall``); nothing else
-is changed.
+``python -m zoned.demo.agent CONFIG DELAY_MS``. All zones of a demo are on one machine, so the time between
+them has to be made. It is, by the daemon's own transport hook (``transfer.BeforeCall``); nothing else is
+changed.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import random
 import signal
 import socket
 import sys
@@ -20,6 +22,7 @@ import aiohttp
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+_PORTS = 17_000, 31_000
 
 
 class DemoError(Exception):
@@ -45,6 +48,11 @@ class Agent:
         return f"http://127.0.0.1:{self.http_port}/"
 
     @property
+    def data_dir(self) -> Path:
+        """Where its state is."""
+        return data_dir(self.directory.parent, self.zone)
+
+    @property
     def log_path(self) -> Path:
         """What it said."""
         return self.directory / "log"
@@ -60,28 +68,29 @@ class Agent:
         return self.ready and self.alive
 
 
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody uses now, for TCP and UDP alike."""
-    held: list[socket.socket] = []
+def free_ports(count: int, rng: random.Random) -> list[int]:
+    """Loopback ports that nobody uses now, for TCP and UDP alike.
+
+    Below the range from which systems take ports for outgoing connections: agents start many of those, and
+    one must not take the port that the next agent was promised.
+    """
     ports: list[int] = []
-    try:
-        while len(ports) < count:
-            tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
-            held += [tcp, udp]
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
+    for port in rng.sample(range(*_PORTS), len(range(*_PORTS))):
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
-                ports.append(port)
-    finally:
-        for one in held:
-            one.close()
-    return ports
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise DemoError(f"no {count} free ports on 127.0.0.1 between {_PORTS[0]} and {_PORTS[1]}")
 
 
 def agents_of(zones: tuple[str, ...], work: Path) -> list[Agent]:
     """One agent a zone, not started yet."""
-    ports = iter(free_ports(3 * len(zones)))
+    ports = iter(free_ports(3 * len(zones), random.Random(os.getpid())))
     return [
         Agent(
             zone=zone,
@@ -93,6 +102,11 @@ def agents_of(zones: tuple[str, ...], work: Path) -> list[Agent]:
         )
         for zone in zones
     ]
+
+
+def data_dir(work: Path, zone: str) -> Path:
+    """Where the agent of that zone finds, and keeps, its state."""
+    return work / zone / "data"
 
 
 class Pool:

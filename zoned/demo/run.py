@@ -22,7 +22,7 @@ import aiohttp
 from zoned.core.names import InstanceKey
 from zoned.demo.origin import DemoOrigin
 from zoned.demo.play import Play, cut
-from zoned.demo.pool import Agent, DemoError, Pool, agents_of
+from zoned.demo.pool import Agent, DemoError, Pool, agents_of, data_dir
 from zoned.demo.preload import Past, preload
 from zoned.demo.report import Drained, Killed, report
 from zoned.demo.screen import Screen
@@ -50,7 +50,7 @@ class DemoOptions:
 
 async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
     """Run it; returns contract.md's "Demo's JSON"."""
-    work = Path(tempfile.mkdtemp(prefix="zoned-demo-"))
+    work: Path | None = Path(tempfile.mkdtemp(prefix="zoned-demo-"))
     try:
         play = cut(read([options.trace]), options.seconds)
         screen.say(
@@ -61,8 +61,8 @@ async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
             f"injected latencies: origin {options.origin_delay_ms:g} ms, "
             f"from another zone {options.peer_delay_ms:g} ms"
         )
+        past = await _learn(play, options, work, screen)
         agents = agents_of(play.zones, work)
-        past = await _learn(play, options, agents, screen)
         async with _running(play, options, agents) as (pool, origin, session):
             result = await _live(play, past, options, pool, origin, session, screen)
             if options.serve:
@@ -70,13 +70,17 @@ async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
                 screen.say("dashboards are up until Ctrl-C: " + "  ".join(result["dashboard"]))
                 await asyncio.Event().wait()
             return result
+    except DemoError as error:
+        kept, work = work, None
+        raise DemoError(f"{error}\nthe agents' files and logs are kept in {kept}") from error
     finally:
         screen.close()
-        shutil.rmtree(work, ignore_errors=True)
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
 
 
-async def _learn(play: Play, options: DemoOptions, agents: list[Agent], screen: Screen) -> Past:
-    directories = {agent.zone: agent.directory / "data" for agent in agents}
+async def _learn(play: Play, options: DemoOptions, work: Path, screen: Screen) -> Past:
+    directories = {zone: data_dir(work, zone) for zone in play.zones}
     screen.phase(f"learning from {len(play.past)} earlier reads, in virtual time")
     past = await asyncio.to_thread(
         preload,
@@ -121,7 +125,7 @@ def _configure(
         "[agent]",
         f'node = "{agent.node}"',
         f'zone = "{agent.zone}"',
-        f'data_dir = "{agent.directory / "data"}"',
+        f'data_dir = "{agent.data_dir}"',
         f"seed = {options.seed}",
         f"season_start = {season_s!r}",
         f"season_rate = {play.rate!r}",

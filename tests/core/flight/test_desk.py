@@ -1,4 +1,4 @@
-"""The desk of fetches: coalescing, falling back, hedging, timing out; every interruption answers everybody."""
+"""The desk of fetches: coalescing, falling back, hedging, timing out; every flight lands once."""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ def test_the_unreachable_are_not_asked() -> None:
     assert route(reachable="c", holders=("b", "c"), fabric_owner="d")[:-2] == [("holder", "c")]
 
 
-@given(st.sets(st.sampled_from("abcde")), st.sampled_from(["", *"abcde"]), st.sampled_from(["", *"abcde"]), st.booleans())
+NODES = st.sampled_from(["", *"abcde"])
+
+
+@given(st.sets(st.sampled_from("abcde")), NODES, NODES, st.booleans())
 def test_nobody_is_asked_twice_and_the_origin_is_last(
     holders: set[str], zone_owner: str, fabric_owner: str, prefetch: bool
 ) -> None:

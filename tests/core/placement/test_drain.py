@@ -216,7 +216,7 @@ def test_replicated_copies_are_offered_to_homes_that_lack_them() -> None:
 
 def test_a_full_round_of_replication_goes_on_at_once() -> None:
     policy = DependencyPolicy(name=DEP, policy="replicate", replicas=3)
-    bench = Bench(zones=3, policies=[policy], max_hand_over_keys=50)
+    bench = Bench(zones=3, policies=[policy], max_hand_over_keys=50, reoffer_after_s=30.0)
     bench.cache = Cache(key(number) for number in range(60))
     sizes = [sum(len(offer.keys) for offer in bench.plan(after_s=6.0).hand_over) for _ in range(4)]
     assert sizes == [50, 50, 20, 0]
@@ -255,3 +255,13 @@ def test_several_agents_of_the_draining_zone_hand_over_their_own() -> None:
     plan = bench.plan()
     assert plan.drained_ratio == 0.0
     assert [offer.keys for offer in plan.hand_over] == [(key(1),)]
+
+
+def test_what_was_missed_a_moment_ago_does_not_hold_up_a_drain() -> None:
+    bench = Bench(zones=3)
+    bench.draining = ("z0",)
+    old, new = Cache.entry(key(1)), Cache.entry(key(2))._replace(stored_s=98.0)
+    bench.cache.copies = {key(1): old, key(2): new}
+    bench.cache.claims[hashed(1)] = ("n1",)
+    assert bench.plan(after_s=100.0).drained_ratio == 1.0
+    assert bench.plan(after_s=10.0).drained_ratio == 0.5, "by now it has had its time"

@@ -221,10 +221,10 @@ def test_offers_are_in_one_plan_only() -> None:
     bench.draining = ("z0",)
     first = bench.plan()
     assert first.hand_over
-    second = bench.plan(after_s=1.0)
+    second = bench.plan(after_s=0.4)
     assert second.hand_over == ()
     assert replace(second, hand_over=first.hand_over) == first
-    assert bench.plan(after_s=1.0) is second
+    assert bench.plan(after_s=0.4) is second
 
 
 @pytest.mark.parametrize("change", [{"paused": True}, {"draining": ("z0",)}])

@@ -53,7 +53,13 @@ class FlightDesk:
         return self._by_key.get(key)
 
     def start(
-        self, key: InstanceKey, hashed: KeyHash, steps: tuple[Step, ...], reason: Reason, ring_id: str, now_s: float
+        self,
+        key: InstanceKey,
+        hashed: KeyHash,
+        steps: tuple[Step, ...],
+        reason: Reason,
+        ring_id: str,
+        now_s: float,
     ) -> tuple[Flight | None, list[Action]]:
         """Start a flight (None when there are too many). No flight of that instance may be under way."""
         assert key not in self._by_key and steps
@@ -83,7 +89,7 @@ class FlightDesk:
         attempt = next(a for a in flight.attempts if a.fetch == event.fetch)
         if event.outcome is FetchOutcome.OK:
             return self._land(flight, attempt, event), []
-        if event.outcome in _FINAL and (attempt.step.kind is StepKind.ORIGIN or attempt.step.kind is StepKind.OWNER):
+        if event.outcome in _FINAL and attempt.step.kind in (StepKind.ORIGIN, StepKind.OWNER):
             return self._land(flight, attempt, event), []
         if event.outcome is FetchOutcome.NOT_HELD:
             flight.false_holders.append(attempt.step.node)
@@ -108,7 +114,8 @@ class FlightDesk:
             attempt = next(a for a in flight.attempts if a.fetch == fetch)
             if now_s >= attempt.deadline_s:
                 self.counters["timeouts"] += 1
-                late = FetchDone(fetch=fetch, outcome=FetchOutcome.TIMEOUT, detail=f"no answer from {_whom(attempt)}")
+                detail = f"no answer from {attempt.step.node or 'the origin'}"
+                late = FetchDone(fetch=fetch, outcome=FetchOutcome.TIMEOUT, detail=detail)
                 landing, more = self.done(late, now_s)
                 actions += more
                 if landing is not None:
@@ -150,7 +157,7 @@ class FlightDesk:
         if flight.steps and attempt.hedge_s < attempt.deadline_s:
             heappush(self._timers, (attempt.hedge_s, fetch))
         if address is None:
-            prefetch = not flight.waiters and flight.reason not in (Reason.DEMAND, Reason.HOME)
+            prefetch = not flight.waiters and flight.reason is not Reason.DEMAND
             return [FetchOrigin(fetch=fetch, key=flight.key, timeout_s=timeout, prefetch=prefetch)]
         return [
             FetchPeer(
@@ -201,7 +208,3 @@ def _source(kind: StepKind, detail: str) -> Source:
     if kind is StepKind.ORIGIN:
         return Source.ORIGIN
     return Source.HOME if detail == "origin" else Source.PEER
-
-
-def _whom(attempt: Attempt) -> str:
-    return attempt.step.node or "the origin"

@@ -58,7 +58,8 @@ def plan_route(
     for node in holders[:max_holders]:
         steps.append(Step(kind, node))
         asked.add(node)
-    if not forwarded and query.fabric_owner and query.fabric_owner not in asked and reachable(query.fabric_owner):
-        steps.append(Step(StepKind.OWNER, query.fabric_owner))
+    home = query.fabric_owner
+    if not forwarded and home and home not in asked and reachable(home):
+        steps.append(Step(StepKind.OWNER, home))
     steps.extend([Step(StepKind.ORIGIN, "")] * (1 if prefetch else origin_tries))
     return tuple(steps)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlightSettings:
-    """Limits of fetches. A read waits at most (max_holders + 1) x peer_timeout_s + tries x origin_timeout_s."""
+    """Limits of fetches. Longest wait: (max_holders + 1) peer_timeout_s + origin_tries origin_timeout_s."""
 
     peer_timeout_s: float = 2.0
-    """One attempt at another agent. Too low: a busy peer sends us to the origin; too high: a dead one delays."""
+    """One attempt at another agent. Too low: busy peers send us to the origin; too high: dead ones delay."""
     origin_timeout_s: float = 10.0
     """One attempt at the origin, to the last byte."""
     origin_tries: int = 2

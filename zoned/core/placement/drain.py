@@ -13,7 +13,7 @@ it to homes that lack one; only the first holder by name does, so that a home is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from zoned.core.names import KeyHash, NodeName, shard_of
 from zoned.core.placement.demand import chance_of_use
@@ -25,18 +25,26 @@ from zoned.core.records import Entry, HandOver, Reason, Want
 def evacuation(
     scene: Scene, offers: Offers, now_s: float, paused: bool
 ) -> tuple[tuple[HandOver, ...], float]:
-    """Offers of what only draining zones hold (none while paused), and the share of our copies that
-    staying zones hold; 1.0 for an empty store."""
+    """Offers of what only draining zones hold (none while paused), and the share of our copies, those of
+    ``drain_settle_s`` and older, that staying zones hold; 1.0 where there are none."""
     contents, roster, ring = scene.contents, scene.roster, scene.ring
     entries = deque(contents.entries(), maxlen=scene.settings.max_copies_scanned)
     entries.reverse()  # hottest first
     alone = [entry for entry in entries if not roster.holds_elsewhere(contents.holders(entry.key_hash))]
 
-    drained = 1.0 - len(alone) / len(entries) if entries else 1.0
+    drained = _evacuated(entries, alone, now_s - scene.settings.drain_settle_s)
     if paused:
         return (), drained
     targets = ((entry, roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))) for entry in alone)
     return offers.make((pair for pair in targets if pair[1]), now_s), drained
+
+
+def _evacuated(entries: Sequence[Entry], alone: Sequence[Entry], settled_s: float) -> float:
+    """Share of the copies stored by then that are not alone; of all copies, where none is that old."""
+    settled = sum(entry.stored_s <= settled_s for entry in entries)
+    if settled:
+        return 1.0 - sum(entry.stored_s <= settled_s for entry in alone) / settled
+    return 1.0 - len(alone) / len(entries) if entries else 1.0
 
 
 def replication(scene: Scene, offers: Offers, me_node: NodeName, now_s: float) -> tuple[HandOver, ...]:

@@ -97,7 +97,9 @@ class Planner:
             if self._plan.hand_over:
                 self._plan = replace(self._plan, hand_over=())
             return self._plan
-        self._due_s = now.mono_s + self._settings.plan_interval_s
+        settings = self._settings
+        ours = self._zone in draining
+        self._due_s = now.mono_s + (settings.drain_interval_s if ours else settings.plan_interval_s)
         self._seen = (forecast, *(summaries[node] for node in sorted(summaries)))
         self._thresholds = thresholds
         roster = Roster(members, draining, self._me, self._zone)

@@ -43,8 +43,13 @@ class PlacementSettings:
     """Most copies offered per plan while this zone drains."""
     hand_over_batch: int = 128
     """Most copies in one offer."""
-    reoffer_after_s: float = 30.0
+    reoffer_after_s: float = 10.0
     """An offered copy that nobody holds yet is offered again after this. Range > plan_interval_s."""
+    drain_interval_s: float = 1.0
+    """At least this long between two plans of a zone that drains: an operator waits. Range >= 0."""
+    drain_settle_s: float = 5.0
+    """Copies younger than this do not count in ``drained_ratio``: while clients still read here, what they
+    missed a moment ago cannot be elsewhere yet (a plan, an offer, a fetch and a digest take that long)."""
     max_offers_remembered: int = 1 << 18
     """Offers remembered; beyond it the oldest are forgotten (and so may be repeated early)."""
     max_copies_scanned: int = 1 << 20
