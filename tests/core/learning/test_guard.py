@@ -26,7 +26,7 @@ class World:
         stopped = []
         line = self.ledger.line(name)
         for _ in range(count):
-            for _ in range(SETTINGS.review_accesses):
+            for _ in range(SETTINGS.loss_accesses):
                 luck = self.rng.random()  # both caches see the same request
                 line.requests += 1
                 line.served(Source.LOCAL if luck < hit else Source.ORIGIN)

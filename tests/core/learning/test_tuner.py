@@ -246,3 +246,14 @@ def test_nonsense_is_refused_or_harmless(obj):
 def test_the_first_arm_must_be_lru():
     with pytest.raises(AssertionError, match="lru"):
         tuner(arms=("sieve", "lru"))
+
+
+def test_batches_of_a_large_store_are_long():
+    """Arms part slowly there: short batches would be the same luck, counted many times."""
+    one = tuner(8000)
+    for name in range(8000):
+        read(one, name)
+        if name % 100 == 99:
+            one.review((), price, EMPTY, NOW)
+    batches = one._hedge._latency[0].values
+    assert 10 <= batches <= 30  # of 100 accesses at first, of 2,000 once it is full

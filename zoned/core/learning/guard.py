@@ -65,7 +65,7 @@ class LossGuard:
             if account is None:
                 account = accounts[name] = _Account(settings.loss_decay, Tally(0, 0.0, 0, 0, 0, 0))
             batch = tally.since(account.before)
-            if batch.requests >= settings.review_accesses:
+            if batch.requests >= settings.loss_accesses:
                 account.before = tally
                 self._judge(account, batch, prices)
         return tuple(sorted([name for name, account in accounts.items() if account.stopped]))

@@ -26,9 +26,12 @@ class LearningSettings:
     max_dependencies: int = 64
     """Lines of the ledger; what else there is shares ``_other``. When all are taken, the quietest eighth is
     added to ``_other`` at the next review. Range 8..1e4."""
-    review_accesses: int = 300
-    """Accesses in one batch of the learner. Range 50..1e6. Lower: the batches are noisier, the guard slower
-    to trust; higher: slower to notice a change."""
+    review_accesses: int = 100
+    """Accesses in one batch of the arms, at least. Range 50..1e6. Lower: the batches are noisier, the guard
+    slower to trust; higher: slower to notice a change."""
+    review_turnover: float = 0.25
+    """... and as a share of the copies that the store holds: arms part slowly in a large store, so short
+    batches of it are alike, and the guard would take the same luck many times for proof. Range 0..2."""
     decay: float = 0.98
     """What a batch's reward is worth a batch later. Range 0.5..0.9999. Memory is 1 / (1 - decay) batches."""
     learning_rate: float = 8.0
@@ -37,9 +40,10 @@ class LearningSettings:
     hysteresis_ratio: float = 0.01
     """Change to another arm only when its mean latency is lower by this share. Range 0..0.5. 0: changes
     for nothing; higher: stays with a worse arm."""
-    guard_z: float = 2.0
+    guard_z: float = 2.5
     """The lower bound of an arm's advantage over LRU is mean - guard_z x standard error. Range 0..5.
-    0: believes luck; higher: stays with LRU for longer."""
+    0: believes luck; higher: stays with LRU for longer. It is looked at after every batch, so twice the
+    error was not enough: on a trace whose arms take turns (mooncake) it cost 1.2 % of the latency."""
     guard_batches: int = 6
     """Batches seen before the guard may leave LRU: below, the standard error means nothing. Range 2..1000."""
     association_threshold: float = 0.4
@@ -78,6 +82,8 @@ class LearningSettings:
     loss_z: float = 3.0
     """Such a loss counts only if it is also larger than so many standard errors: it is looked for after every
     batch, and the shadow of a large store is a sample. Range 0..6. Higher: slower to stop."""
+    loss_accesses: int = 300
+    """Accesses of one dependency in one batch of that comparison. Range 50..1e6."""
     loss_batches: int = 4
     """Batches seen before a loss may be called: the first are cold misses on both sides. Range 2..1000."""
     loss_decay: float = 0.9

@@ -103,6 +103,11 @@ class Shadow:
         return self._threshold / _POSITIONS
 
     @property
+    def copies(self) -> float:
+        """How many copies LRU would hold in the whole store."""
+        return len(self._arms[0].cache) * self.scale
+
+    @property
     def arms(self) -> Sequence[Arm]:
         """The arms in the order of their names; the first is LRU."""
         return self._arms

@@ -178,7 +178,8 @@ class Tuner:
     def _review_arms(self, prices: Callable[[Source], float]) -> None:
         tally = self._ledger.total().tally()
         batch = tally.since(self._batch)
-        if batch.requests < self._settings.review_accesses:
+        settings = self._settings
+        if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
             return
         misses = [arm.misses for arm in self._shadow.arms]
         grown = [after - before for after, before in zip(misses, self._batch_misses, strict=True)]
