@@ -256,6 +256,9 @@ class Contents(Protocol):
     def capacity_left(self) -> float:
         """Share of the store that is free, 0..1."""
 
+    def stay_s(self) -> float | None:
+        """How long a copy stays that nobody uses, lately (mono seconds); None: none had to go yet."""
+
 
 class PrefetchOutcome(NamedTuple):
     """How prefetches of one dependency for one reason have fared, as decayed counts."""

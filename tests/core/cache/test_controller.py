@@ -327,3 +327,15 @@ def test_garbage_only_raises_state_errors(state: object) -> None:
             cache.restore_state(candidate, at(0))  # type: ignore[arg-type]
         except StateError:
             pass
+
+
+@pytest.mark.parametrize("eviction", ["lru", "s3fifo", "sieve"])
+def test_it_tells_how_long_a_copy_stays_that_nobody_uses(eviction: str) -> None:
+    cache = CacheController(CacheSettings(max_objects=10, max_bytes=None, eviction=eviction), {})
+    assert cache.stay_s() is None
+    admit(cache, 0)
+    for number in range(1, 200):
+        look(cache, 0, number)  # in use: tells nothing
+        admit(cache, number, time=number)
+    stay_s = cache.stay_s()
+    assert stay_s is not None and 8 <= stay_s <= 10

@@ -47,6 +47,7 @@ class Cache:
         self.copies = {item: self.entry(item) for item in keys}
         self.claims: dict[KeyHash, tuple[NodeName, ...]] = {}
         self.free = free
+        self.stay: float | None = None
 
     @staticmethod
     def entry(item: InstanceKey) -> Entry:
@@ -63,6 +64,9 @@ class Cache:
 
     def capacity_left(self) -> float:
         return self.free
+
+    def stay_s(self) -> float | None:
+        return self.stay
 
 
 def member(node: NodeName, zone: str, state: MemberState = MemberState.ALIVE, **changed: object) -> Member:

@@ -52,6 +52,14 @@ def test_the_learner_moves_the_threshold() -> None:
     assert bench.wanted() == {}
 
 
+def test_only_a_use_before_the_copy_would_have_to_go_counts() -> None:
+    bench = Bench()
+    for stay_s, wanted in ((1200.0, {2}), (1e9, {1, 2}), (0.0, set()), (None, {1, 2})):
+        bench.cache.stay = stay_s  # 1,200 s: a third of the hour of the forecast
+        bench.forecast = forecast_of({1: 0.6, 2: 0.99})
+        assert set(bench.wanted()) == wanted
+
+
 def test_what_costs_more_than_it_saves_is_not_wanted() -> None:
     bench = Bench(transfer_price_s_per_mib=100.0)
     bench.forecast = forecast_of({1: 0.9})

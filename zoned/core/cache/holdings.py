@@ -19,6 +19,12 @@ from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fing
 from zoned.core.records import Entry, Evicted, Reason
 
 
+_PROVED = (Reason.DRAIN, Reason.HOME)
+"""Copies that another zone gives up, or that the ring homes here, were used elsewhere: they need not prove
+themselves again, or a hand-over of many would push itself out."""
+_STAY_MEMORY = 64  # evictions behind the mean stay of a copy that nobody uses
+
+
 class Copy(NamedTuple):
     """A copy that is to be stored; ``number`` is its dependency's in the index, times on the mono clock."""
 
@@ -46,6 +52,8 @@ class Holdings:
         }  # fmt: skip
         self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes, self.counters)
         self._uses: dict[tuple[Dependency, Reason], int] = {}
+        self._stay_s = 0.0
+        self._stays = 0  # how many are behind it, up to _STAY_MEMORY
 
     def store(self, copy: Copy, now_s: float) -> tuple[bool, list[Evicted]]:
         """Take a copy in, in place of an older one if there is: (it stayed, who had to go)."""
@@ -61,8 +69,7 @@ class Holdings:
             if hashed == copy.key_hash:
                 stayed = False
                 continue
-            self.counters["evicted"] += 1
-            evicted.append(self.forget(self.index.slots[hashed], now_s, placed=False))
+            evicted.append(self._push_out(self.index.slots[hashed], now_s))
         if not stayed:
             self.counters["refused"] += 1
             if slot is not None:
@@ -71,10 +78,25 @@ class Holdings:
         self._write(copy, slot, now_s)
         return True, evicted
 
+    def _push_out(self, slot: int, now_s: float) -> Evicted:
+        """A copy had to make room. If it was never used, its age tells how long one may wait for its use."""
+        self.counters["evicted"] += 1
+        if not self.index.flags[slot] & USED:
+            self._stays = min(self._stays + 1, _STAY_MEMORY)
+            self._stay_s += (now_s - self.index.stored_s[slot] - self._stay_s) / self._stays
+        return self.forget(slot, now_s, placed=False)
+
+    def stay_s(self) -> float | None:
+        """How long a copy stays that nobody uses, lately; None: none had to go yet."""
+        return self._stay_s if self._stays else None
+
     def _place(self, copy: Copy, slot: int | None) -> list[KeyHash]:
         """Give the copy its place in the eviction order; whom that pushed out, perhaps itself."""
         if slot is None:
-            return self.policy.put(copy.key_hash, copy.size)
+            pushed = self.policy.put(copy.key_hash, copy.size)
+            if copy.reason in _PROVED:
+                self.policy.hit(copy.key_hash)
+            return pushed
         if self.policy.size_of(copy.key_hash) == copy.size:
             if copy.reason is Reason.DEMAND:  # a refresh is no use
                 self.policy.hit(copy.key_hash)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from zoned.core.names import KeyHash
+from zoned.core.placement.demand import chance_within
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.records import Contents, InstanceDemand, Source, Want
 
@@ -42,9 +43,14 @@ class Prices:
 
 
 def marginal_values(
-    contents: Contents, own: Mapping[KeyHash, InstanceDemand], prices: Prices, settings: PlacementSettings
+    contents: Contents,
+    own: Mapping[KeyHash, InstanceDemand],
+    prices: Prices,
+    settings: PlacementSettings,
+    stay: float = 1.0,
 ) -> list[float] | None:
-    """Values, in eviction order, of the copies that go next; None while the store has room."""
+    """Values, in eviction order, of the copies that go next; None while the store has room. ``stay``: the
+    share of the forecast's horizon that counts, the same as for the wants that they compete with."""
     if contents.capacity_left() >= settings.full_below_free_ratio:
         return None
     # A copy that the forecast does not list is used less than the least that it lists.
@@ -54,7 +60,7 @@ def marginal_values(
         known = own.get(entry.key_hash)
         chance = known.probability if known is not None else floor
         saved_s = prices.from_peer_s if contents.holders(entry.key_hash) else prices.from_origin_s
-        values.append(chance * saved_s / prices.mib(entry.size))
+        values.append(chance_within(chance, stay) * saved_s / prices.mib(entry.size))
     return values
 
 

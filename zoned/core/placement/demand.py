@@ -37,6 +37,11 @@ def chance_of_use(expected: float) -> float:
     return 1.0 - exp(-expected) if expected > 0 else 0.0
 
 
+def chance_within(chance: float, share: float) -> float:
+    """P(at least one) in that share of the time over which it is ``chance``."""
+    return 1.0 - (1.0 - chance) ** share if share < 1.0 else chance
+
+
 def expected_for(chance: float) -> float:
     """The mean at which P(at least one) reaches ``chance``; never for 1 and more."""
     return -log(1.0 - chance) if chance < 1.0 else NEVER

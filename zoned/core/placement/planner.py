@@ -22,7 +22,7 @@ from itertools import chain
 from zoned.core.members import Member, Summary
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, Zone
 from zoned.core.placement.cost import Prices, marginal_values, worth_their_room
-from zoned.core.placement.demand import Demand, HotLists
+from zoned.core.placement.demand import HOUR_S, Demand, HotLists
 from zoned.core.placement.drain import drain_wants, evacuation, replication
 from zoned.core.placement.explain import explain
 from zoned.core.placement.migration import Offers
@@ -42,6 +42,8 @@ from zoned.core.records import (
     Want,
 )
 from zoned.core.ring import Ring
+
+_LEAST_STAY = 1e-6  # share of an hour: nothing is likely enough within it
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
 
@@ -113,6 +115,7 @@ class Planner:
             policies=self._policies,
             learnt=thresholds,
             settings=self._settings,
+            stay=self._stay(contents, now),
         )
         hand_over, drained_ratio = self._hand_over(scene, paused, now)
         self._plan = Plan(
@@ -169,6 +172,17 @@ class Planner:
             return True
         return any(summaries[node] is not old for node, old in zip(sorted(summaries), seen[1:], strict=True))
 
+    def _stay(self, contents: Contents, now: Instant) -> float:
+        """For which share of an hour of the season a copy stays here that nobody uses: at most 1."""
+        stay_s = contents.stay_s()
+        if stay_s is None:
+            return 1.0
+        rate = 1.0  # of the season clock; a demo's runs faster
+        if self._plan is not None and now.mono_s > self._plan.made.mono_s:
+            made = self._plan.made
+            rate = max(0.0, now.season_s - made.season_s) / (now.mono_s - made.mono_s)
+        return min(1.0, max(_LEAST_STAY, stay_s * rate / HOUR_S))
+
     def _hand_over(
         self, scene: Scene, paused: bool, now: Instant
     ) -> tuple[tuple[HandOver, ...], float | None]:
@@ -202,7 +216,7 @@ class Planner:
                     found.setdefault(want.key_hash, want)
         wants = sorted(found.values(), key=_by_value)
         if wants:
-            marginal = marginal_values(scene.contents, scene.demand.own, scene.prices, settings)
+            marginal = marginal_values(scene.contents, scene.demand.own, scene.prices, settings, scene.stay)
             kept = worth_their_room(wants, marginal, settings)
             self.counters["wants_not_worth_room"] += len(wants) - len(kept)
             ordered += kept

@@ -7,6 +7,10 @@
 A want is never for an instance that is here already, that the policy keeps from being fetched ahead, or
 that another agent of this zone looks after. Cheap tests come first: of a thousand instances a few are wanted.
 
+Likely *before it would have to go again*: a store that turns over in ten minutes gains nothing from what is
+used within the hour. How long a copy stays that nobody uses is measured by the cache (a trace of first-ever
+requests: 12 % of such prefetches were used where the forecast, rightly, said 60 % within the hour).
+
 When does a HOME copy pay under ``auto``? While a holder anywhere can serve the other zones, one more copy
 saves them nothing; so only where nobody holds what the other zones will ask for, and then only at the
 first home: it spares them the origin's latency, at the price of room here.
@@ -20,7 +24,7 @@ from heapq import nlargest
 
 from zoned.core.names import Dependency, InstanceKey, KeyHash, NodeName, shard_of
 from zoned.core.placement.cost import Prices
-from zoned.core.placement.demand import Demand, chance_of_use, expected_for
+from zoned.core.placement.demand import Demand, chance_of_use, chance_within, expected_for
 from zoned.core.placement.policy import REPLICATE, Policies
 from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
@@ -40,6 +44,7 @@ class Scene:
     policies: Policies
     learnt: Mapping[tuple[Dependency, Reason], float]
     settings: PlacementSettings
+    stay: float = 1.0  # share of an hour, the forecast's horizon, for which a copy stays that nobody uses
 
     def threshold(self, dependency: Dependency, reason: Reason) -> float:
         """The least probability for a want of that kind."""
@@ -83,8 +88,9 @@ def forecast_wants(scene: Scene) -> Iterator[Want]:
         least = thresholds.get(key.dependency)
         if least is None:
             least = thresholds[key.dependency] = scene.threshold(key.dependency, Reason.FORECAST)
-        if item.probability >= least and scene.candidate(key, item.key_hash, item.size):
-            want = scene.weigh(key, item.key_hash, item.size, Reason.FORECAST, item.probability)
+        chance = chance_within(item.probability, scene.stay)
+        if chance >= least and scene.candidate(key, item.key_hash, item.size):
+            want = scene.weigh(key, item.key_hash, item.size, Reason.FORECAST, chance)
             if want is not None:
                 yield want
     for dependency in sorted(scene.demand.siblings):
@@ -93,11 +99,12 @@ def forecast_wants(scene: Scene) -> Iterator[Want]:
 
 def _sibling_wants(scene: Scene, dependency: Dependency, least: float) -> Iterator[Want]:
     """Instances that other agents of this zone are asked for and this one looks after."""
-    need = expected_for(least) / 2  # our own part comes on top
+    stay = scene.stay
+    need = expected_for(least) / stay / 2  # our own part comes on top
     pool = scene.demand.siblings[dependency]
     for hashed, uses in _most_used(pool, need, scene.settings.max_candidates):
         own = scene.demand.own.get(hashed)
-        chance = chance_of_use(uses + (own.expected if own is not None else 0.0))
+        chance = chance_of_use(stay * (uses + (own.expected if own is not None else 0.0)))
         hot = scene.demand.hot[hashed]
         if chance >= least and scene.candidate(hot.key, hashed, hot.size):
             want = scene.weigh(hot.key, hashed, hot.size, Reason.FORECAST, chance)
@@ -115,7 +122,8 @@ def _elsewhere(scene: Scene, dependency: Dependency, least: float) -> Iterator[W
     demand, settings = scene.demand, scene.settings
     scale = demand.scale(dependency)
     pool = demand.elsewhere[dependency]
-    need = expected_for(least) / scale if scale > 0 else expected_for(1.0)
+    stay = scene.stay
+    need = expected_for(least) / (scale * stay) if scale > 0 else expected_for(1.0)
     candidates = _most_used(pool, need, settings.max_candidates)
     own = demand.own
     # Below what our own list reaches down to, absence from it says nothing of overlap.
@@ -129,11 +137,11 @@ def _elsewhere(scene: Scene, dependency: Dependency, least: float) -> Iterator[W
         return  # even certain use elsewhere would not be likely enough here
     history = scene.threshold(dependency, Reason.FORECAST)
     for hashed, uses in candidates:
-        chance = overlap * chance_of_use(uses * scale)
+        chance = overlap * chance_of_use(uses * scale * stay)
         if demand.moving:
-            chance = 1.0 - (1.0 - chance) * (1.0 - chance_of_use(demand.moving.get(hashed, 0.0)))
+            chance = 1.0 - (1.0 - chance) * (1.0 - chance_of_use(stay * demand.moving.get(hashed, 0.0)))
         known = own.get(hashed)
-        if chance < least or (known is not None and known.probability >= history):
+        if chance < least or (known is not None and chance_within(known.probability, stay) >= history):
             continue
         hot = demand.hot[hashed]
         if scene.candidate(hot.key, hashed, hot.size):
@@ -157,7 +165,7 @@ def _paying_homes(scene: Scene, dependency: Dependency) -> Iterator[Want]:
     """Where we are the first home of what others will ask for and nobody holds."""
     if scene.prices.between_s < scene.settings.min_saved_s:
         return
-    need = expected_for(scene.threshold(dependency, Reason.HOME))
+    need = expected_for(scene.threshold(dependency, Reason.HOME)) / scene.stay
     first, zone = scene.ring.first_owners(), scene.roster.zone
     ours = [member.zone == zone for member in scene.ring.members]
     holders = scene.contents.holders
@@ -168,7 +176,7 @@ def _paying_homes(scene: Scene, dependency: Dependency) -> Iterator[Want]:
             continue
         hot = scene.demand.hot[hashed]
         if scene.candidate(hot.key, hashed, hot.size):
-            chance, saved_s = chance_of_use(uses), scene.prices.between_s
+            chance, saved_s = chance_of_use(uses * scene.stay), scene.prices.between_s
             want = scene.weigh(hot.key, hashed, hot.size, Reason.HOME, chance, saved_s)
             if want is not None:
                 yield want
