@@ -120,6 +120,9 @@ class Landings:
         gone = landing.outcome is FetchOutcome.NOT_FOUND
         stale = None if gone else self._cache.stale_for_error(flight.key, now)
         actions: list[Action] = []
+        if gone and self._cache.drop(flight.key, flight.key_hash):
+            self._tuner.dropped(flight.key_hash)  # the origin has none: neither plain LRU nor we may serve it
+            actions.append(Discard(keys=(flight.key,)))
         for waiter in flight.waiters:
             if waiter.peer:
                 actions.append(

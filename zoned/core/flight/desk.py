@@ -72,12 +72,15 @@ class FlightDesk:
         return flight, self._attempt(flight, now_s)
 
     def wait(self, flight: Flight, waiter: Waiter) -> bool:
-        """Let one more read wait for it; False when too many do."""
+        """Let one more read wait for it; False when too many do. A prefetch that somebody comes to wait for
+        is a read from then on, and may try the origin as often."""
         if len(flight.waiters) >= self._settings.max_waiters:
             self.counters["refused_waiters"] += 1
             return False
         if flight.waiters:
             self.counters["coalesced"] += 1
+        elif flight.reason is not Reason.DEMAND:
+            flight.steps.extend([Step(StepKind.ORIGIN, "")] * (self._settings.origin_tries - 1))
         flight.waiters.append(waiter)
         return True
 
