@@ -16,6 +16,14 @@ from zoned.simulation.zoned_policy import Replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """What the demo puts before fetches; the past is lived with the same."""
+
+    origin_s: float
+    peer_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """What the preload did, for the report."""
 
@@ -25,10 +33,17 @@ class Past:
 
 
 def preload(
-    play: Play, seed: int, ablate: tuple[str, ...], directories: dict[str, Path], progress: Progress
+    play: Play,
+    seed: int,
+    ablate: tuple[str, ...],
+    delays: Delays,
+    directories: dict[str, Path],
+    progress: Progress,
 ) -> Past:
     """Let the nodes live through ``play.past``; leave each zone's state in its directory."""
-    options = ReplayOptions(warmup=0.2, seed=seed, ablate=ablate)
+    options = ReplayOptions(
+        warmup=0.2, seed=seed, ablate=ablate, rtt_s=delays.peer_s, origin_s=delays.origin_s
+    )
     replay = Replay(play.past, play.capacity, options)
     result = replay.run(progress)
     for host in replay.hosts:

@@ -23,7 +23,7 @@ from zoned.core.names import InstanceKey
 from zoned.demo.origin import DemoOrigin
 from zoned.demo.play import Play, cut
 from zoned.demo.pool import Agent, DemoError, Pool, agents_of, data_dir
-from zoned.demo.preload import Past, preload
+from zoned.demo.preload import Delays, Past, preload
 from zoned.demo.report import Drained, Killed, report
 from zoned.demo.screen import Screen
 from zoned.demo.traffic import Traffic
@@ -87,6 +87,7 @@ async def _learn(play: Play, options: DemoOptions, work: Path, screen: Screen) -
         play,
         options.seed,
         options.ablate,
+        Delays(origin_s=options.origin_delay_ms / 1000, peer_s=options.peer_delay_ms / 1000),
         directories,
         lambda done: screen.progress(done / max(1, len(play.past))),
     )

@@ -148,8 +148,10 @@ class Prefetcher:
             self._ask(key, key_hash(key), size, Reason.DRAIN, worth, sender, now_s, until_s)
 
     def restart(self, heat: Sequence[tuple[InstanceKey, KeyHash, int, int]], now: Instant) -> None:
-        """(key, hash, uses, size) of what was hot before the restart; it is queued a little later."""
+        """(key, hash, uses, size) of what was held before the restart; what was used again is queued a little
+        later."""
         now_s = self._now_s = now.mono_s
+        heat = [one for one in heat if one[2] >= self._settings.restart_min_uses]
         if not heat or not self._settings.enabled:
             return
         start_s = now_s + self._settings.restart_delay_s

@@ -48,6 +48,9 @@ class PrefetchSettings:
     restart_delay_s: float = 5.0
     """After a restart, how long the warm-up waits for the other members' digests: sooner, everything would
     come from the origins. Range >= 0."""
+    restart_min_uses: int = 2
+    """Only what had been used that often before the stop is fetched again: most copies never are, and would
+    cost more fetches than they spare. Range >= 0."""
     retry_after_s: float = 60.0
     """An instance whose prefetch failed is left alone for so long, whatever the plan says. Range >= 0."""
     max_failed: int = 1024
