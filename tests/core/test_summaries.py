@@ -1,0 +1,122 @@
+"""Summaries: what a node tells of its zone, and that it says so only when it is news."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.solo import DEP, SIZE, Solo, at, key, settings_of
+from zoned.core.members import Summary
+from zoned.core.names import key_hash
+from zoned.core.records import DependencyForecast, Forecast, InstanceDemand, Load, Plan
+from zoned.core.summaries import Publisher, is_drained
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def line(horizon_s: float, mean: float, dependency: str = DEP) -> DependencyForecast:
+    return DependencyForecast(
+        dependency=dependency,
+        horizon_s=horizon_s,
+        mean=mean,
+        quantiles=(1.0, mean, 9.0),
+        model="x",
+        error=None,
+    )
+
+
+def forecast_of(*hot: int, lines: tuple[DependencyForecast, ...] = ()) -> Forecast:
+    instances = tuple(InstanceDemand(key(n), key_hash(key(n)), 100.0 - n, 0.9, SIZE) for n in hot)
+    return Forecast(made=at(0.0), dependencies=lines, instances=instances)
+
+
+def plan_of(draining: tuple[str, ...] = (), ratio: float | None = None) -> Plan:
+    return Plan(
+        made=at(0.0), ring_id="r", paused=False, wants=(), hand_over=(), lines=(), draining=draining,
+        drained_ratio=ratio,
+    )  # fmt: skip
+
+
+class Desk:
+    """A publisher with what it looks at."""
+
+    def __init__(self) -> None:
+        self.solo = Solo()
+        self.publisher = Publisher(settings_of("a1", summary_interval_s=5.0, summary_instances=2))
+        self.forecast, self.plan, self.ring_id = forecast_of(1), plan_of(), "r"
+
+    def at(self, seconds: float) -> Summary | None:
+        node = self.solo.node
+        return self.publisher.summary(
+            self.forecast, self.plan, node.observer, node.cache, self.ring_id, at(seconds)
+        )
+
+    def load(self, cpu: float) -> None:
+        self.solo.node.observer.loaded(Load(cpu=cpu, loop_lag_s=0.3))
+
+
+def test_it_says_who_holds_what_and_expects_what() -> None:
+    desk = Desk()
+    desk.forecast = forecast_of(1, 2, 3, lines=(line(HOUR, 5.0), line(DAY, 60.0), line(HOUR, 1.0, "bare")))
+    told = desk.at(1.0)
+    assert told is not None
+    assert (told.node, told.zone, told.ring_id, told.capacity_objects) == ("a1", "a", "r", 100)
+    assert [(hot.key, hot.size) for hot in told.hot] == [(key(1), SIZE), (key(2), SIZE)], (
+        "bounded, hottest first"
+    )
+    assert [(d.dependency, d.hour, d.day) for d in told.demand] == [
+        ("bare", (1.0, 1.0, 9.0), 0.0),
+        (DEP, (1.0, 5.0, 9.0), 60.0),
+    ]
+    assert not told.draining and not told.drained
+
+
+def test_nothing_new_is_not_told_and_news_waits_for_its_time() -> None:
+    desk = Desk()
+    assert desk.at(1.0) is not None
+    assert desk.at(100.0) is None, "nothing has changed"
+    desk.forecast = forecast_of(2)
+    assert desk.at(101.0) is not None
+    desk.forecast = forecast_of(3)
+    assert desk.at(103.0) is None, "too soon"
+    assert desk.at(106.0) is not None
+
+
+def test_the_noise_of_a_load_is_no_news() -> None:
+    desk = Desk()
+    desk.load(0.50)
+    first = desk.at(1.0)
+    assert first is not None and first.load.cpu == pytest.approx(0.5) and first.load.loop_lag_s == 0.0
+    desk.load(0.51)
+    assert desk.at(10.0) is None
+    desk.load(0.70)
+    assert desk.at(20.0) is not None
+
+
+@pytest.mark.parametrize("what", ["ring", "drain", "drained"])
+def test_what_others_wait_for_is_told_at_once(what: str) -> None:
+    desk = Desk()
+    desk.plan = plan_of(("a",), 0.2) if what == "drained" else plan_of()
+    assert desk.at(1.0) is not None
+    if what == "ring":
+        desk.ring_id = "s"
+    else:
+        desk.plan = plan_of(("a",), 1.0 if what == "drained" else 0.2)
+    told = desk.at(1.1)
+    assert told is not None
+    assert (told.ring_id == "s", told.draining, told.drained) == (
+        what == "ring",
+        what != "ring",
+        what == "drained",
+    )
+
+
+def test_drained_means_that_others_hold_nearly_all_of_it() -> None:
+    assert not is_drained(None) and not is_drained(plan_of())
+    assert not is_drained(plan_of(("a",), 0.98)) and is_drained(plan_of(("a",), 0.995))
+    desk = Desk()
+    desk.plan = plan_of(("b",), 1.0)  # somebody else's drain says nothing of our zone
+    told = desk.at(1.0)
+    assert told is not None and not told.draining and not told.drained
+    assert replace(told, drained=True) != told
