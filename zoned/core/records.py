@@ -282,6 +282,7 @@ class Want(NamedTuple):
     reason: Reason
     value: float
     source: NodeName  # who has it; "" = ask the directory, then the origin
+    guess: bool = False  # a HOME copy that nobody ordered: it has to prove itself as a forecast has to
 
 
 class PlanLine(NamedTuple):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoned.core.names import InstanceKey
-from zoned.core.prefetch.budget import Allowance, Failures, TokenBucket
+from zoned.core.prefetch.budget import Allowance, Credit, Failures, TokenBucket
 from zoned.core.records import Reason
 
 
@@ -62,20 +62,39 @@ def test_over_any_time_no_more_than_rate_and_burst(
 
 
 def test_allowance() -> None:
-    allowance = Allowance(2.0, 0.5, 3.0)
+    allowance = Allowance(2.0, 0.5, 3.0, Credit(100.0, 0.0, 2.0, 1000.0))
     for _ in range(2):
         allowance.spend(Reason.FORECAST)
-    allowance.give_back(Reason.REFRESH, 10)
+    allowance.used(Reason.REFRESH, 10)
     assert allowance.tokens == 0.0
     allowance.missed()
     assert allowance.tokens == 0.5
-    allowance.give_back(Reason.FORECAST, 10)
+    allowance.used(Reason.FORECAST, 10)
     assert allowance.tokens == 2.5
-    allowance.give_back(Reason.FORECAST, 10)
+    allowance.used(Reason.FORECAST, 10)
     assert allowance.tokens == 2.5
     for _ in range(100):
         allowance.missed()
     assert allowance.tokens <= 3.5
+
+
+def test_a_reason_lives_on_its_own_uses() -> None:
+    allowance = Allowance(1000.0, 0.0, 1000.0, Credit(2.0, 0.5, 2.0, 5.0))
+    for _ in range(2):
+        allowance.spend(Reason.FORECAST)
+    assert allowance.credit(Reason.FORECAST) == 0.0 and allowance.credit(Reason.ELSEWHERE) == 2.0
+    allowance.used(Reason.ELSEWHERE, 3)  # not ours: nothing was spent
+    allowance.used(Reason.FORECAST, 10)
+    assert allowance.credit(Reason.FORECAST) == 4.0 and allowance.credit(Reason.ELSEWHERE) == 2.0
+    allowance.spend(Reason.ELSEWHERE)
+    allowance.failed(Reason.ELSEWHERE)
+    assert allowance.credit(Reason.ELSEWHERE) == 2.0
+    for _ in range(100):
+        allowance.missed()
+    assert allowance.credit(Reason.ELSEWHERE) == 5.0
+    for _ in range(5):
+        allowance.spend(Reason.ELSEWHERE)
+    assert allowance.credit(Reason.ELSEWHERE) == 0.0  # what did not fit is not there later
 
 
 def test_failures_are_remembered_for_a_while_and_bounded() -> None:

@@ -179,7 +179,7 @@ def _paying_homes(scene: Scene, dependency: Dependency) -> Iterator[Want]:
             chance, saved_s = chance_of_use(uses * scene.stay), scene.prices.between_s
             want = scene.weigh(hot.key, hashed, hot.size, Reason.HOME, chance, saved_s)
             if want is not None:
-                yield want
+                yield want._replace(guess=True)
 
 
 def _ordered_homes(scene: Scene, dependency: Dependency) -> Iterator[Want]:

@@ -18,8 +18,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
-from zoned.core.prefetch.budget import Allowance, Failures, TokenBucket
-from zoned.core.prefetch.queue import CLASSES, GUESS, GUESSES, OPEN, Queued, WantQueue
+from zoned.core.prefetch.budget import Allowance, Credit, Failures, TokenBucket
+from zoned.core.prefetch.queue import CLASSES, GUESSES, OPEN, Queued, WantQueue, classes_of
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
 
@@ -29,9 +29,10 @@ _ASSOCIATION = Reason.ASSOCIATION
 _MIB = float(1 << 20)
 _SIZE_MEMORY = 0.05  # weight of the newest size in the running mean
 _ALL = (1 << CLASSES) - 1
-_GUESS_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & GUESS)
+_GUESS_CLASSES = _ALL & ~classes_of(None)
 _OPEN_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & OPEN)
-_LANE = 1 << (GUESS | OPEN)  # associations are guesses, and name no holder
+_LANE = classes_of(_ASSOCIATION) & _OPEN_CLASSES  # associations are guesses, and name no holder
+_BY_REASON = tuple((reason, classes_of(reason)) for reason in (*GUESSES, Reason.HOME))
 _COUNTERS = (
     "dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately",
     "lane_dropped", "given_up", "refused",
@@ -42,6 +43,7 @@ _COUNTERS = (
 
 class _Travelling(NamedTuple):
     reason: Reason
+    guess: bool
     expected_bytes: float
     started_s: float
 
@@ -59,7 +61,12 @@ class Prefetcher:
         self._bytes = TokenBucket(settings.bandwidth_bytes_s, settings.burst_bytes)
         self._origin = TokenBucket(settings.origin_rate, settings.origin_burst)
         self._allowance = Allowance(
-            settings.allowance_start, settings.allowance_per_miss, settings.allowance_max
+            settings.allowance_start,
+            settings.allowance_per_miss,
+            settings.allowance_max,
+            Credit(
+                settings.credit_start, settings.credit_per_miss, settings.credit_per_use, settings.credit_max
+            ),
         )
         self._mean_size = float(settings.expected_size_bytes)
         self._plan: Plan | None = None
@@ -192,9 +199,7 @@ class Prefetcher:
             elif want.key in self._in_flight or (want.reason is not Reason.REFRESH and holds(want.key)):
                 self.counters["already_held"] += 1
             else:
-                orders.append(
-                    self._start(want.key, want.key_hash, want.size, want.reason, want.source, now_s)
-                )
+                orders.append(self._start(want, now_s))
         return orders
 
     def settled(self, key: InstanceKey, ok: bool, size: int, now: Instant) -> None:
@@ -209,8 +214,8 @@ class Prefetcher:
             self.counters[f"fetched_{travelling.reason.value}"] += 1
             return
         self.counters[f"failed_{travelling.reason.value}"] += 1
-        if travelling.reason in GUESSES:
-            self._allowance.give_back(travelling.reason)
+        if travelling.guess:
+            self._allowance.failed(travelling.reason)
         self._failures.add(key, now_s)
 
     def used(self, reason: Reason, count: int = 1) -> None:
@@ -218,8 +223,7 @@ class Prefetcher:
         if reason is Reason.DEMAND:
             return
         self.counters[f"used_{reason.value}"] += count
-        if reason in GUESSES:
-            self._allowance.give_back(reason, count)
+        self._allowance.used(reason, count)
 
     def next_deadline(self) -> float | None:
         """When ``orders`` may start something that only time holds back (mono seconds)."""
@@ -227,8 +231,8 @@ class Prefetcher:
             return None
         later_s = None if self._later is None else self._later[0]
         waiting = self._queue.waiting() | (_LANE if self._lane else 0)
-        if self._allowance.tokens < 1:
-            waiting &= ~_GUESS_CLASSES  # a miss or a use will let them go, not time
+        if waiting & _GUESS_CLASSES:
+            waiting &= self._trusted()  # a miss or a use will let the others go, not time
         if not waiting:
             return later_s
         if len(self._in_flight) >= self._settings.max_in_flight:
@@ -261,7 +265,11 @@ class Prefetcher:
             elif key in self._in_flight or holds(key):
                 self.counters["already_held"] += 1
             elif len(self._in_flight) < self._settings.max_in_flight and self._allowed(now_s) & _LANE:
-                orders.append(self._start(key, association.key_hash, 0, _ASSOCIATION, "", now_s))
+                want = Queued(
+                    key=key, key_hash=association.key_hash, size=0, reason=_ASSOCIATION, value=1.0, source="",
+                    until_s=association.lead_s,
+                )  # fmt: skip
+                orders.append(self._start(want, now_s))
             else:
                 break
             del lane[key]
@@ -272,20 +280,29 @@ class Prefetcher:
         if not self._bytes.has(1, now_s):
             return 0
         allowed = _ALL if self._origin.has(1, now_s) else _ALL & ~_OPEN_CLASSES
-        return allowed if self._allowance.tokens >= 1 else allowed & ~_GUESS_CLASSES
+        return allowed & self._trusted()
 
-    def _start(
-        self, key: InstanceKey, hashed: KeyHash, size: int, reason: Reason, source: NodeName, now_s: float
-    ) -> Order:
-        expected = float(size) if size > 0 else self._mean_size
+    def _trusted(self) -> int:
+        """The classes that need no allowance, or have one: for all guesses, and for the reason's own."""
+        allowance, trusted = self._allowance, _ALL & ~_GUESS_CLASSES
+        if allowance.tokens >= 1:
+            for reason, classes in _BY_REASON:
+                if allowance.credit(reason) >= 1:
+                    trusted |= classes
+        return trusted
+
+    def _start(self, want: Queued, now_s: float) -> Order:
+        reason = want.reason
+        expected = float(want.size) if want.size > 0 else self._mean_size
         self._bytes.spend(expected, now_s)
-        if not source:
+        if not want.source:
             self._origin.spend(1, now_s)
-        if reason in GUESSES:
+        guess = want.guess or reason in GUESSES
+        if guess:
             self._allowance.spend(reason)
-        self._in_flight[key] = _Travelling(reason, expected, now_s)
+        self._in_flight[want.key] = _Travelling(reason, guess, expected, now_s)
         self.counters[f"ordered_{reason.value}"] += 1
-        return Order(key, hashed, reason, source)
+        return Order(want.key, want.key_hash, reason, want.source)
 
     def _ask(
         self,
@@ -348,4 +365,5 @@ def _planned(want: Want, until_s: float, floor_bytes: int) -> Queued:
         source=want.source,
         until_s=until_s,
         planned=True,
+        guess=want.guess,
     )

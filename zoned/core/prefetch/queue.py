@@ -1,10 +1,10 @@
 """The bounded priority queue of wants.
 
 Two things decide about a want: its value (expected seconds saved per MiB moved), and whether it may go at
-all now. The second depends only on its *class*: a guess or not (guesses need the allowance), and open or
-named (a want that names its holder cannot reach the origin, so the origin's rate does not hold it back).
-So each of the four classes is a list sorted by value, and the best want that may go is the best end of at
-most four lists, however many thousands wait behind a closed gate.
+all now. The second depends only on its *class*: what kind of guess it is, if it is one (guesses need the
+allowance, each reason its own), and open or named (a want that names its holder cannot reach the origin, so
+the origin's rate does not hold it back). So each of the dozen classes is a list sorted by value, and the best
+want that may go is the best end of a few lists, however many thousands wait behind a closed gate.
 
 Sorted lists with bisect: an insertion moves at most 80 kB of pointers at 10,000 wants (microseconds), and
 both ends are at hand: the best to go next, the worst to drop when full. A heap has one end only.
@@ -19,10 +19,18 @@ from dataclasses import dataclass
 from zoned.core.names import InstanceKey, KeyHash, NodeName
 from zoned.core.records import Reason, Want
 
-GUESSES = frozenset({Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH})
-"""Reasons that are guesses about demand. The others are asked for: a drain, a restart, homed replicas."""
-GUESS, OPEN = 1, 2  # bits of a class
-CLASSES = 4
+GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
+"""Reasons that are guesses about demand. The others are asked for: a drain, a restart, homed replicas (but
+for a HOME want that says itself that it is a guess)."""
+_CLASS: dict[Reason | None, int] = {None: 0}
+_CLASS |= {reason: 2 * place for place, reason in enumerate((*GUESSES, Reason.HOME), start=1)}
+CLASSES = 2 * len(_CLASS)
+OPEN = 1  # bit of a class
+
+
+def classes_of(reason: Reason | None) -> int:
+    """The classes of guesses for that reason (None: of what is no guess), as a mask."""
+    return 3 << _CLASS[reason]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,15 +46,17 @@ class Queued:
     until_s: float
     planned: bool = False
     serial: int = 0
+    guess: bool = False  # though its reason is none
 
     @property
     def kind(self) -> int:
         """Its class, as a number below ``CLASSES``."""
-        return (GUESS if self.reason in GUESSES else 0) + (self.source == "") * OPEN
+        guess = self.guess or self.reason in GUESSES
+        return _CLASS[self.reason if guess else None] + (self.source == "") * OPEN
 
     def want(self) -> Want:
         """The record for people to look at."""
-        return Want(self.key, self.key_hash, self.size, self.reason, self.value, self.source)
+        return Want(self.key, self.key_hash, self.size, self.reason, self.value, self.source, self.guess)
 
 
 class WantQueue:
@@ -55,7 +65,9 @@ class WantQueue:
     def __init__(self, max_wants: int) -> None:
         self._max_wants = max_wants
         self._wants: dict[InstanceKey, Queued] = {}
-        self._order: tuple[list[tuple[float, int, InstanceKey]], ...] = ([], [], [], [])  # worst first
+        # By class, worst first.
+        self._order: tuple[list[tuple[float, int, InstanceKey]], ...] = tuple([] for _ in range(CLASSES))
+        self._waiting = 0  # the classes that are not empty, as a mask
         self._serial = 0
 
     def __len__(self) -> int:
@@ -94,6 +106,8 @@ class WantQueue:
             return False
         order = self._order[want.kind]
         del order[bisect_left(order, (want.value, -want.serial, key))]
+        if not order:
+            self._waiting &= ~(1 << want.kind)
         return True
 
     def best(self, allowed: int) -> Queued | None:
@@ -106,7 +120,7 @@ class WantQueue:
 
     def waiting(self) -> int:
         """The classes somebody waits in, as a mask."""
-        return sum(1 << kind for kind, order in enumerate(self._order) if order)
+        return self._waiting
 
     def sorted(self) -> list[Queued]:
         """All of them, the most valuable first."""
@@ -119,6 +133,7 @@ class WantQueue:
         self._wants.clear()
         for order in self._order:
             order.clear()
+        self._waiting = 0
         return count
 
     def _insert(self, want: Queued) -> None:
@@ -127,6 +142,7 @@ class WantQueue:
             want.serial = self._serial
         self._wants[want.key] = want
         insort(self._order[want.kind], (want.value, -want.serial, want.key))
+        self._waiting |= 1 << want.kind
 
     def _worst(self) -> Queued:
         return self._wants[min(order[0] for order in self._order if order)[2]]

@@ -65,10 +65,21 @@ class PrefetchSettings:
     """Tokens at the start, so that the first associations can prove themselves. Range >= 0."""
     allowance_max: float = 2000.0
     """Most tokens that can be saved up in a quiet time. Range >= allowance_start."""
+    credit_start: float = 20.0
+    """Prefetches that each reason (association, forecast, ...) may try before one of them was used. A use
+    earns ``credit_per_use`` more. A waste is known only when the copy is evicted, thousands of prefetches
+    later in a large store; this stops a reason that is wrong at once. Range >= 1."""
+    credit_per_use: float = 2.0
+    """What a used prefetch earns its reason: one that is used 1 time in so many lives on. Range >= 1."""
+    credit_per_miss: float = 0.004
+    """What each reason gets per demand miss, used or not, to try again by and by. Range 0..1."""
+    credit_max: float = 200.0
+    """The most credit that a reason can save up. Range >= credit_start."""
     value_floor_bytes: int = 1024
     """Sizes below it count as it when values are compared, or a one-byte instance would beat everything."""
 
     def __post_init__(self) -> None:
         assert self.bandwidth_bytes_s > 0 and self.burst_bytes > 0 and self.origin_rate > 0
         assert self.origin_burst >= 1 and self.max_in_flight >= 1 and self.max_queue >= 1
+        assert self.credit_max >= self.credit_start >= 1 and self.credit_per_use >= 1
         assert self.max_associations >= 1 and self.allowance_max >= self.allowance_start >= 0
