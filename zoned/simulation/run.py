@@ -27,8 +27,6 @@ from zoned.simulation.workload import WorkloadSettings, reads
 from zoned.simulation.world import Answer
 
 _START_S = 1_750_000_000.0
-_SETTLE_S = 30.0
-_REST_S = 60.0
 _CHECK_EVERY_S = 30.0
 
 
@@ -44,6 +42,10 @@ class SimulateOptions:
     capacity_objects: int = 300
     origin_s: float = 0.04
     workload: WorkloadSettings = WorkloadSettings()
+    settle_s: float = 30.0
+    """Before the traffic: the pool comes together."""
+    rest_s: float = 60.0
+    """After it, before what must hold at rest is checked."""
 
 
 class PlainOrigin:
@@ -115,9 +117,9 @@ def simulate(
         if index:
             host.give(Join(seeds=(gossip_address(0),)))
         cluster.run_until(cluster.schedule.now_s + 0.05)
-    cluster.run_until(_SETTLE_S)
+    cluster.run_until(options.settle_s)
     breaches = _live_through(options, cluster, progress)
-    cluster.run_until(cluster.schedule.now_s + _REST_S)
+    cluster.run_until(cluster.schedule.now_s + options.rest_s)
     for check in AT_REST:
         breaches += check(cluster)
     return _report(options, cluster, ear, breaches)
