@@ -34,7 +34,7 @@ def forecast_of(*hot: int, lines: tuple[DependencyForecast, ...] = ()) -> Foreca
 def plan_of(draining: tuple[str, ...] = (), ratio: float | None = None) -> Plan:
     return Plan(
         made=at(0.0), ring_id="r", paused=False, wants=(), hand_over=(), lines=(), draining=draining,
-        drained_ratio=ratio,
+        drained_ratio=ratio, drained=ratio == 1.0,
     )  # fmt: skip
 
 
@@ -112,9 +112,9 @@ def test_what_others_wait_for_is_told_at_once(what: str) -> None:
     )
 
 
-def test_drained_means_that_others_hold_nearly_all_of_it() -> None:
+def test_drained_is_what_the_plan_says_and_only_of_our_own_zone() -> None:
     assert not is_drained(None) and not is_drained(plan_of())
-    assert not is_drained(plan_of(("a",), 0.98)) and is_drained(plan_of(("a",), 0.995))
+    assert not is_drained(plan_of(("a",), 0.98)) and is_drained(plan_of(("a",), 1.0))
     desk = Desk()
     desk.plan = plan_of(("b",), 1.0)  # somebody else's drain says nothing of our zone
     told = desk.at(1.0)

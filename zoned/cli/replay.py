@@ -187,6 +187,13 @@ def _heading(finished: Replay) -> list[str]:
         lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out")
     if options.ablate:
         lines.append(f"zoned runs without {', '.join(options.ablate)}")
+    if "zoned" in finished.results and len(trace):
+        pace = zoned_policy.paces(trace)
+        lines.append(
+            f"zoned's timers run slower than life: turn {pace.turn_s:,.0f} s,"
+            f" plan and summary {pace.plan_s:,.0f} s, digest {pace.gossip_s:,.0f} s,"
+            f" probe {pace.probe_s:,.0f} s"
+        )
     return lines
 
 

@@ -315,6 +315,7 @@ class Plan:
     lines: tuple[PlanLine, ...]
     draining: tuple[Zone, ...]
     drained_ratio: float | None  # when this zone drains: share of its copies that others now hold
+    drained: bool = False  # nothing is left to hand over that the others have room for: its traffic may move
 
 
 class Order(NamedTuple):
@@ -334,6 +335,7 @@ class Advice:
     """What the feedback loop asks of the stages from now on."""
 
     eviction: str  # which policy the store should use
+    second_request: bool = False  # whether what another zone holds is copied here at its second request only
     # per (dependency, reason): the least confidence or probability that a prefetch must promise; > 1 stops it
     thresholds: Mapping[tuple[Dependency, Reason], float] = field(default_factory=dict)
     refit: tuple[Dependency, ...] = ()  # forecasts whose error has drifted

@@ -16,13 +16,12 @@ from zoned.core.records import Forecast, Load, Plan
 from zoned.core.settings import NodeSettings
 
 _HOUR_S = 3600.0
-_DRAINED = 0.99  # of our copies, from which on the zone counts as drained
 _LOAD_STEP = 0.05  # loads are told in these steps, so that their noise is not news
 
 
 def is_drained(plan: Plan | None) -> bool:
     """Whether the others hold what this zone held, so that its traffic may move."""
-    return plan is not None and plan.drained_ratio is not None and plan.drained_ratio >= _DRAINED
+    return plan is not None and plan.drained
 
 
 class Publisher:

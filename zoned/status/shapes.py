@@ -192,6 +192,7 @@ def plan(snapshot: Snapshot) -> Json:
         "paused": made.paused,
         "draining": list(made.draining),
         "drained_ratio": made.drained_ratio,
+        "drained": made.drained,
         "wants_count": len(made.wants),
         "wants": [want(one) for one in made.wants[:SHOWN_WANTS]],
         "hand_over": [

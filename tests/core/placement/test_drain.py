@@ -164,7 +164,8 @@ def test_a_drain_with_nobody_left_never_says_that_it_is_done() -> None:
     pool.caches["n1"].copies[key(1)] = Cache.entry(key(1))
     pool.learn()
     pool.now_s += 10.0
-    assert pool.plan().drained_ratio == 0.0  # the other copy is about to be given up, too
+    plan = pool.plan()
+    assert plan.drained_ratio == 0.0 and not plan.drained  # the other copy is about to be given up, too
 
 
 def test_an_empty_store_is_drained() -> None:
@@ -265,3 +266,17 @@ def test_what_was_missed_a_moment_ago_does_not_hold_up_a_drain() -> None:
     bench.cache.claims[hashed(1)] = ("n1",)
     assert bench.plan(after_s=100.0).drained_ratio == 1.0
     assert bench.plan(after_s=10.0).drained_ratio == 0.5, "by now it has had its time"
+
+
+def test_what_the_others_have_no_room_for_is_given_up_after_two_offers() -> None:
+    bench = Bench(zones=3)
+    bench.draining = ("z0",)
+    bench.cache = Cache([key(1), key(2)])
+    bench.cache.claims[hashed(1)] = ("n1",)
+    plans = [bench.plan(after_s=11.0) for _ in range(4)]
+    assert [bool(plan.hand_over) for plan in plans[:2]] == [True, True]
+    assert [plan.drained for plan in plans] == [False, False, True, True]
+    assert bench.plan(after_s=1.0).drained, "and stays given up while it is offered on"
+    assert {plan.drained_ratio for plan in plans} == {0.5}, "what is shown stays the truth"
+    bench.cache.claims[hashed(2)] = ("n2",)
+    assert bench.plan(after_s=11.0).drained_ratio == 1.0

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from zoned.core.names import KeyHash, NodeName, shard_of
 from zoned.core.placement.demand import chance_of_use
@@ -22,21 +23,30 @@ from zoned.core.placement.wants import Scene
 from zoned.core.records import Entry, HandOver, Reason, Want
 
 
-def evacuation(
-    scene: Scene, offers: Offers, now_s: float, paused: bool
-) -> tuple[tuple[HandOver, ...], float]:
-    """Offers of what only draining zones hold (none while paused), and the share of our copies, those of
-    ``drain_settle_s`` and older, that staying zones hold; 1.0 where there are none."""
+class Evacuation(NamedTuple):
+    """How far a drain is. ``ratio``: share of our copies (of ``drain_settle_s`` and older) that staying zones
+    hold; ``done``: the rest is too little to matter, or the others have no room for it."""
+
+    offers: tuple[HandOver, ...]
+    ratio: float
+    done: bool
+
+
+def evacuation(scene: Scene, offers: Offers, now_s: float, paused: bool) -> Evacuation:
+    """Offer what only draining zones hold (nothing while paused), and see how far that is."""
     contents, roster, ring = scene.contents, scene.roster, scene.ring
     entries = deque(contents.entries(), maxlen=scene.settings.max_copies_scanned)
     entries.reverse()  # hottest first
     alone = [entry for entry in entries if not roster.holds_elsewhere(contents.holders(entry.key_hash))]
 
-    drained = _evacuated(entries, alone, now_s - scene.settings.drain_settle_s)
-    if paused:
-        return (), drained
-    targets = ((entry, roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))) for entry in alone)
-    return offers.make((pair for pair in targets if pair[1]), now_s), drained
+    settled_s = now_s - scene.settings.drain_settle_s
+    targets = [(entry, roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))) for entry in alone]
+    left = [
+        entry for entry, target in targets if not (target and offers.in_vain(entry.key_hash, target, now_s))
+    ]
+    done = _evacuated(entries, left, settled_s) >= scene.settings.drained_ratio
+    due = () if paused else offers.make(((e, target) for e, target in targets if target), now_s)
+    return Evacuation(due, _evacuated(entries, alone, settled_s), done)
 
 
 def _evacuated(entries: Sequence[Entry], alone: Sequence[Entry], settled_s: float) -> float:

@@ -62,6 +62,12 @@ class Offers:
         made_s = self._made.get((key_hash, target), (None, 0))[0]
         return step_of(held_elsewhere, made_s, now_s, self._settings.reoffer_after_s)
 
+    def in_vain(self, key_hash: KeyHash, target: NodeName, now_s: float) -> bool:
+        """Whether that copy was offered often enough, and long enough ago, to give it up."""
+        offered_s, times = self._made.get((key_hash, target), (now_s, 0))
+        enough = self._settings.drain_offers
+        return times > enough or (times == enough and now_s - offered_s >= self._settings.reoffer_after_s)
+
     def make(self, copies: Iterable[tuple[Entry, NodeName]], now_s: float) -> tuple[HandOver, ...]:
         """Offers of copies that the member beside them lacks: at most ``max_hand_over_keys`` of those that
         are not on offer, the least often offered first, then as given; one batch or more per member."""

@@ -23,7 +23,7 @@ from zoned.core.members import Member, Summary
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, Zone
 from zoned.core.placement.cost import Prices, marginal_values, worth_their_room
 from zoned.core.placement.demand import HOUR_S, Demand, HotLists
-from zoned.core.placement.drain import drain_wants, evacuation, replication
+from zoned.core.placement.drain import Evacuation, drain_wants, evacuation, replication
 from zoned.core.placement.explain import explain
 from zoned.core.placement.migration import Offers
 from zoned.core.placement.policy import Policies, sharding_lines
@@ -34,7 +34,6 @@ from zoned.core.records import (
     Contents,
     DependencyPolicy,
     Forecast,
-    HandOver,
     Plan,
     PlanLine,
     Reason,
@@ -117,16 +116,17 @@ class Planner:
             settings=self._settings,
             stay=self._stay(contents, now),
         )
-        hand_over, drained_ratio = self._hand_over(scene, paused, now)
+        moves = self._hand_over(scene, paused, now)
         self._plan = Plan(
             made=now,
             ring_id=ring.ring_id,
             paused=paused,
             wants=() if paused or self._zone in draining else self._wants(scene),
-            hand_over=hand_over,
+            hand_over=moves.offers,
             lines=self._sharding(ring, scene.demand),
             draining=draining,
-            drained_ratio=drained_ratio,
+            drained_ratio=moves.ratio if ours else None,
+            drained=ours and moves.done,
         )
         self._overlaps = scene.demand.overlaps()
         self.counters["plans"] += 1
@@ -183,21 +183,19 @@ class Planner:
             rate = max(0.0, now.season_s - made.season_s) / (now.mono_s - made.mono_s)
         return min(1.0, max(_LEAST_STAY, stay_s * rate / HOUR_S))
 
-    def _hand_over(
-        self, scene: Scene, paused: bool, now: Instant
-    ) -> tuple[tuple[HandOver, ...], float | None]:
-        """What we offer now, and how far the evacuation of our own zone is (None: it is not drained)."""
+    def _hand_over(self, scene: Scene, paused: bool, now: Instant) -> Evacuation:
+        """What we offer now, and how far the evacuation of our own zone is, if it drains."""
         if self._zone in scene.roster.draining:
             return evacuation(scene, self._offers, now.mono_s, paused)
         if self._plan is not None and self._zone in self._plan.draining:
             self._offers.forget()  # called off: a later drain starts anew
         if paused or not self._policies.replicated or now.mono_s < self._replicate_s:
-            return (), None
+            return Evacuation((), 1.0, False)
         made = replication(scene, self._offers, self._me, now.mono_s)
         full = sum(len(offer.keys) for offer in made) >= self._settings.max_hand_over_keys
         # A full plan means that there is more: go on with the next one rather than after the interval.
         self._replicate_s = now.mono_s + (0.0 if full else self._settings.replicate_interval_s)
-        return made, None
+        return Evacuation(made, 1.0, False)
 
     def _wants(self, scene: Scene) -> tuple[Want, ...]:
         settings = self._settings

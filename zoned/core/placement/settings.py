@@ -47,6 +47,11 @@ class PlacementSettings:
     """An offered copy that nobody holds yet is offered again after this. Range > plan_interval_s."""
     drain_interval_s: float = 1.0
     """At least this long between two plans of a zone that drains: an operator waits. Range >= 0."""
+    drain_offers: int = 2
+    """A copy offered that often, and still nowhere else after ``reoffer_after_s``, holds up a drain no more:
+    the others have no room for it, and waiting makes none. Range >= 1."""
+    drained_ratio: float = 0.99
+    """Share of the settled copies that are elsewhere, or given up, from which on the zone is drained."""
     drain_settle_s: float = 5.0
     """Copies younger than this do not count in ``drained_ratio``: while clients still read here, what they
     missed a moment ago cannot be elsewhere yet (a plan, an offer, a fetch and a digest take that long)."""

@@ -1,0 +1,45 @@
+"""The demo as a user runs it: real agents, a kill, a drain, a report in JSON; on a small trace, quickly."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRACE = Path(__file__).parent.parent / "data" / "semicomplete_web.csv.gz"
+
+
+@pytest.mark.timeout(150)
+def test_zones_warm_each_other_and_nothing_fails(tmp_path: Path) -> None:
+    with gzip.open(TRACE, "rt") as lines:
+        rows = list(csv.reader(lines))
+    small = tmp_path / "web.csv"
+    with small.open("w") as out:
+        csv.writer(out).writerows(row for row in rows if row[1] in ("zone", "h0", "h1", "h2"))
+    command = [sys.executable, "-m", "zoned", "demo", "--json", "--seconds", "20", "--trace", str(small)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=140)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["agents"] == 3 and report["ring_agreed"]
+    assert report["killed"]["failed_reads"] == 0 and report["failures"] == []
+    assert report["killed"]["detected_s"] > 0
+    assert report["requests"] > 1000
+    assert report["hit_ratio"] > report["lru_hit_ratio"]
+    assert report["mean_latency_ms"] < report["lru_mean_latency_ms"]
+    assert report["peer_transfers"] > 0 and report["prefetched"] > 0
+    assert report["drained"]["moved_reads"] > 0
+    assert len(report["dashboard"]) == 3
+
+
+def test_a_trace_that_is_none_says_where(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("ts,zone,object,size,req\n1,a,x,1,\nnonsense\n")
+    command = [sys.executable, "-m", "zoned", "demo", "--json", "--trace", str(bad)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=18)
+    assert done.returncode == 1
+    assert "bad.csv:3" in done.stderr
