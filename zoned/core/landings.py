@@ -51,7 +51,8 @@ class Landings:
         hit = source is Source.LOCAL
         self._observer.access(Access(key, hashed, size, hit, client))
         self._observer.served(key.dependency, source, latency_s)
-        self._tuner.access(key, hashed, size, now, hit)
+        near = bool(self._cache.holders(hashed)) if hit else source is Source.PEER
+        self._tuner.access(key, hashed, size, now, hit, near)
         self._tuner.served(key.dependency, source)
 
     def _keep(self, landing: Landing, now: Instant) -> list[Action]:

@@ -104,7 +104,7 @@ class Node:
         members = self.swim.members()
         ring = self._settle(now)
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
-        self.cache.advise(self.advice.eviction)
+        self.cache.advise(self.advice.eviction, self.advice.second_request)
         self.forecaster.refit(self.advice.refit)
         self.reads.thresholds = self.advice.thresholds
         self.plan = self.planner.plan(

@@ -32,6 +32,7 @@ from zoned.simulation.world import Answer, Transfers
 _SETTLE_S = 600.0  # before the trace begins, the pool comes together
 _READS_PER_TURN = 25  # of one zone, on average over the trace
 _TURNS_PER_PLAN = 4
+_TURNS_REMEMBERED = 3000  # half-life of prefetch outcomes: in life six hours, of turns of a second or more
 
 
 class Paces(NamedTuple):
@@ -46,11 +47,12 @@ class Paces(NamedTuple):
 
 def paces(trace: Trace) -> Paces:
     """Timers that let a node turn once in so many of its reads, whatever the length of the trace. Agents turn
-    once a second: a replay's summaries are staler than life's, never fresher."""
+    once a second: a replay's summaries are staler than life's, never fresher. Digests go out as in life: they
+    cost nothing while nothing changes, and a late one sends reads to the origin."""
     span_s = trace.ts[-1] - trace.ts[0] if len(trace) else 0.0
     turn_s = max(1.0, span_s * _READS_PER_TURN * len(trace.zone_names) / max(1, len(trace)))
     plan_s = max(5.0, turn_s * _TURNS_PER_PLAN)
-    return Paces(turn_s, plan_s, max(1800.0, plan_s), max(1.0, turn_s / 2), max(5.0, span_s / 500))
+    return Paces(turn_s, plan_s, max(1800.0, plan_s), 1.0, max(5.0, span_s / 500))
 
 
 class TraceOrigin:
@@ -102,6 +104,7 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
             max_objects=None if options.by_bytes else capacity,
             max_bytes=capacity if options.by_bytes else None,
             default_ttl_s=None,
+            outcome_half_life_s=max(21_600.0, _TURNS_REMEMBERED * pace.turn_s),
         ),
     )
     return ablated(settings, options.ablate)

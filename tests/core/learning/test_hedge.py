@@ -13,7 +13,7 @@ from zoned.core.errors import StateError
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.settings import LearningSettings
 
-SETTINGS = LearningSettings()
+SETTINGS = LearningSettings(arms=("lru", "s3fifo", "sieve"))
 LRU, S3FIFO, SIEVE = 0, 1, 2
 
 

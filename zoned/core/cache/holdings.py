@@ -18,7 +18,6 @@ from zoned.core.eviction import Eviction, make
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
 from zoned.core.records import Entry, Evicted, Reason
 
-
 _PROVED = (Reason.DRAIN, Reason.HOME)
 """Copies that another zone gives up, or that the ring homes here, were used elsewhere: they need not prove
 themselves again, or a hand-over of many would push itself out."""
@@ -48,7 +47,7 @@ class Holdings:
         self.digest = DigestChanges()
         self.counters: dict[str, int] = {
             "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
-            "collisions": 0, "switches": 0,
+            "collisions": 0, "switches": 0, "turned_away": 0,
         }  # fmt: skip
         self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes, self.counters)
         self._uses: dict[tuple[Dependency, Reason], int] = {}

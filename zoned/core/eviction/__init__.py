@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoned.core.eviction.lru import Lru
 from zoned.core.eviction.policy import Eviction, K
 from zoned.core.eviction.s3fifo import S3Fifo
+from zoned.core.eviction.second import SecondRequest
 from zoned.core.eviction.sieve import Sieve
 
 EVICTIONS = ("lru", "s3fifo", "sieve")
@@ -21,4 +22,4 @@ def make(name: str, max_objects: int | None, max_bytes: int | None) -> Eviction[
     return Sieve(max_objects, max_bytes)
 
 
-__all__ = ["EVICTIONS", "Eviction", "Lru", "S3Fifo", "Sieve", "make"]
+__all__ = ["EVICTIONS", "Eviction", "Lru", "S3Fifo", "SecondRequest", "Sieve", "make"]

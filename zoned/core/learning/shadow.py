@@ -22,21 +22,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoned.core.eviction import Eviction, make
+from zoned.core.eviction import Eviction, SecondRequest, make
 from zoned.core.names import KeyHash
 
 _POSITIONS = 1 << 24  # of a key in the sample; bits 20-43 of the hash: apart from the shard's (48-63)
 _SHIFT = 20
+SECOND = "+second"  # behind the name of an eviction policy
 
 
 class Arm:
-    """One policy's shadow. ``misses`` are scaled to all accesses."""
+    """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves."""
 
-    __slots__ = ("cache", "expires", "hit", "misses", "name")
+    __slots__ = ("_door", "_full", "cache", "expires", "hit", "misses", "name", "near")
 
     def __init__(self, name: str, cache: Eviction[KeyHash]) -> None:
         self.name = name
-        self.misses = 0.0
+        self.misses = self.near = 0.0
+        self._door: SecondRequest[KeyHash] | None = SecondRequest() if name.endswith(SECOND) else None
+        self._full = False  # a store with room takes everything
         self.expires: dict[KeyHash, float] = {}  # mono seconds; only copies that do expire
         self.replace(cache)
 
@@ -51,9 +54,15 @@ class Arm:
         if expires_s is not None:
             expires[hashed] = expires_s
         gone = self.cache.put(hashed, size)
-        if expires:
+        if gone:
+            self._full = True
+        if gone and expires:
             for key in gone:
                 expires.pop(key, None)
+
+    def turns_away(self, hashed: KeyHash) -> bool:
+        """Another zone holds it: whether this arm does without a copy for now."""
+        return self._full and self._door is not None and self._door.turns_away(hashed, len(self.cache))
 
     def drop(self, hashed: KeyHash) -> None:
         """Forget a copy: it expired, or was invalidated."""
@@ -112,8 +121,10 @@ class Shadow:
         """The arms in the order of their names; the first is LRU."""
         return self._arms
 
-    def access(self, hashed: KeyHash, size: int, ttl_s: float | None, now_s: float) -> float | None:
-        """[hot] Play one access; ``size`` 0 = not known.
+    def access(
+        self, hashed: KeyHash, size: int, ttl_s: float | None, now_s: float, near: bool = False
+    ) -> float | None:
+        """[hot] Play one access; ``size`` 0 = not known, ``near``: another zone would serve a miss.
 
         Returns how many LRU misses it stands for (0 or `scale`), None if it is not in the sample.
         """
@@ -129,6 +140,10 @@ class Shadow:
                 size = self._sized(size)
                 missed = self.scale if arm is self._arms[0] else -1.0
             arm.misses += self.scale
+            if near:
+                arm.near += self.scale
+                if arm.turns_away(hashed):
+                    continue
             arm.take(hashed, size, None if ttl_s is None else now_s + ttl_s)
         if missed and self._limit is not None:
             self._fit_sample()
@@ -170,7 +185,8 @@ class Shadow:
         arm.replace(after)
 
     def _empty(self, name: str) -> Eviction[KeyHash]:
-        return make(name, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate))
+        policy = name.removesuffix(SECOND)
+        return make(policy, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate))
 
 
 def _scaled(capacity: int | None, rate: float) -> int | None:

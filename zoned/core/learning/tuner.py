@@ -19,7 +19,7 @@ from zoned.core.learning.guard import LossGuard
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger, Tally
 from zoned.core.learning.settings import LearningSettings
-from zoned.core.learning.shadow import Shadow
+from zoned.core.learning.shadow import SECOND, Shadow
 from zoned.core.learning.thresholds import Thresholds
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash
 from zoned.core.records import Advice, ArmScore, Forecast, LedgerLine, PrefetchOutcome, Reason, Source
@@ -51,14 +51,21 @@ class Tuner:
         self._thresholds = Thresholds(settings)
         self._drift = Drift(settings)
         self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
-        self._batch_misses = [0.0 for _ in arms]
+        self._batch_cost = [(0.0, 0.0) for _ in arms]  # misses, and those of them that another zone served
 
     # ---- what happens -------------------------------------------------------------------------------
 
     def access(
-        self, key: InstanceKey, key_hash: KeyHash, size: int, now: Instant, hit: bool | None = None
+        self,
+        key: InstanceKey,
+        key_hash: KeyHash,
+        size: int,
+        now: Instant,
+        hit: bool | None = None,
+        near: bool = False,
     ) -> None:
         """[hot] One access, answered or about to be. ``size`` 0 means not known: the mean so far is taken.
+        ``near``: another zone holds a copy, so a miss costs (or would have cost) the way there.
 
         ``hit``: whether our store had it. While the shadow is exact that makes no difference. When it is a
         sample, what we know of every access corrects it (a control variate): outside of the sample LRU is
@@ -70,7 +77,7 @@ class Tuner:
         if line is None:
             line = self._ledger.line(key[0])
         line.requests += 1
-        missed = self._shadow.access(key_hash, size, line.ttl_s, now[0])
+        missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near)
         if hit is None:
             if missed:
                 line.lru_misses += missed
@@ -121,8 +128,10 @@ class Tuner:
         self._review_arms(prices)
         stopped = self._loss.review(self._ledger, prices)
         self._thresholds.review(outcomes, self._ledger)
+        played = self._settings.arms[self._hedge.played]
         return Advice(
-            eviction=self._settings.arms[self._hedge.played],
+            eviction=played.removesuffix(SECOND),
+            second_request=played.endswith(SECOND),
             thresholds=self._thresholds.all(stopped),
             refit=self._drift.review(forecast, now),
         )
@@ -181,19 +190,16 @@ class Tuner:
         settings = self._settings
         if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
             return
-        misses = [arm.misses for arm in self._shadow.arms]
-        grown = [after - before for after, before in zip(misses, self._batch_misses, strict=True)]
-        self._batch, self._batch_misses = tally, misses
-        hit_s = prices(Source.LOCAL)
-        self._hedge.learn([count / batch.requests for count in grown], hit_s, _miss_price(batch, prices))
-
-
-def _miss_price(batch: Tally, prices: Callable[[Source], float]) -> float:
-    """What a read that was not local has cost: other zones make misses cheaper, and arms more alike."""
-    away = batch.peer + batch.origin + batch.home
-    if away == 0:
-        return prices(Source.ORIGIN)
-    return (batch.latency_s(prices) - batch.local * prices(Source.LOCAL)) / (batch.requests - batch.local)
+        costs = [(arm.misses, arm.near) for arm in self._shadow.arms]
+        before, self._batch, self._batch_cost = self._batch_cost, tally, costs
+        hit_s, origin_s = prices(Source.LOCAL), prices(Source.ORIGIN)
+        # A miss that another zone serves counts as the part of one that it costs.
+        spared = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
+        grown = [
+            max(0.0, misses - misses_before - spared * (near - near_before))
+            for (misses, near), (misses_before, near_before) in zip(costs, before, strict=True)
+        ]
+        self._hedge.learn([count / batch.requests for count in grown], hit_s, origin_s)
 
 
 def _threshold_row(row: object) -> tuple[Dependency, Reason, float, bool]:
