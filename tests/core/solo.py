@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from zoned.core import events as ev
-from zoned.core.actions import Action, FetchOrigin, FetchPeer
+from zoned.core.actions import Action, FetchOrigin, FetchPeer, Fit
 from zoned.core.cache import CacheSettings
 from zoned.core.events import FetchOutcome
 from zoned.core.forecast import ForecastSettings
@@ -49,13 +49,16 @@ class Solo:
         self.now_s = at_s
         self.node = Node(settings_of("a1", **changed), at(at_s), state)
         self._requests = 0
+        self.fits: list[Fit] = []  # asked of the worker so far, whatever event they came with
 
     @property
     def now(self) -> Instant:
         return at(self.now_s)
 
     def give(self, event: ev.Event) -> list[Action]:
-        return self.node.handle(event, self.now)
+        actions = self.node.handle(event, self.now)
+        self.fits += [action for action in actions if isinstance(action, Fit)]
+        return actions
 
     def read(self, instance: InstanceKey, client: bytes = b"") -> list[Action]:
         self._requests += 1
@@ -66,7 +69,8 @@ class Solo:
     ) -> list[Action]:
         """That fetch ends so."""
         assert isinstance(fetch, FetchOrigin | FetchPeer)
-        return self.give(ev.FetchDone(fetch=fetch.fetch, outcome=outcome, size=size, **more))
+        fields: dict[str, Any] = {"latency_s": 0.2} | more
+        return self.give(ev.FetchDone(fetch=fetch.fetch, outcome=outcome, size=size, **fields))
 
     def have(self, instance: InstanceKey, **more: Any) -> None:
         """Read it until it is held: at once, or by way of the origin."""

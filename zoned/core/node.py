@@ -132,8 +132,10 @@ class Node:
     def _turn_due_s(self) -> float:
         moving = self.plan is not None and self.plan.draining
         busy = self._dirty or self.observer.pending or moving
-        pace = self.settings.turn_interval_s if busy else self.settings.idle_turn_s
-        return self._last_turn_s + pace
+        soonest_s = self._last_turn_s + self.settings.turn_interval_s
+        if busy:
+            return soonest_s
+        return max(soonest_s, min(self._last_turn_s + self.settings.idle_turn_s, self.cache.next_refresh_s))
 
     def _settle(self, now: Instant) -> Ring:
         """The ring of the members as they are now; tell of it when it changed, and of who is out."""

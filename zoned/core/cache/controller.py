@@ -201,6 +201,12 @@ class CacheController:
         return self._held.policy.used_bytes
 
     @property
+    def next_refresh_s(self) -> float:
+        """When the next copy comes due for refresh (mono seconds), as of the last ``expiring``; infinite: no
+        copy is about to."""
+        return self._ageing.next_refresh_s
+
+    @property
     def warm_ratio(self) -> float:
         """Of the uses of what was hot at the last stop, the share whose copies were had again since; 1.0
         where nothing was saved."""

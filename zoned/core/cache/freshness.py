@@ -59,6 +59,7 @@ class Ageing:
         self._stale_s, self._kept_s = [0.0], [0.0]
         self._expired: dict[KeyHash, Evicted] = {}  # dropped by look-ups; the store does not know yet
         self._halve_s = inf  # when counts of uses are halved next
+        self.next_refresh_s = inf  # when the next copy comes due, as of the last ``expiring``
         self.now_s = 0.0  # the latest time we were told
 
     def tell(self, now: Instant) -> float:
@@ -125,18 +126,22 @@ class Ageing:
     def expiring(self, now: Instant) -> tuple[Entry, ...]:
         """Copies worth a refresh that expire soon, most used first, bounded.
 
-        Soon: within ``refresh_within_s``, and within the last ``refresh_share`` of the copy's life.
+        Soon: within ``refresh_within_s``, and within the last ``refresh_share`` of the copy's life. Of those
+        that are not due yet, the first one's time is noted: a quiet node sleeps longer than that share lasts.
         """
         now_s = self.tell(now)
         index, settings = self._index, self._settings
         flags, heat, stored_s, expires_s = index.flags, index.heat, index.stored_s, index.expires_s
         share, least = settings.refresh_share, settings.refresh_min_uses
-        due = [
-            (-heat[slot], slot)
-            for slot in index.expiring(now_s, now_s + settings.refresh_within_s)
-            if flags[slot] & USED
-            and heat[slot] >= least
-            and expires_s[slot] - now_s <= share * (expires_s[slot] - stored_s[slot])
-        ]
+        due: list[tuple[int, int]] = []
+        next_s = inf
+        for slot in index.expiring(now_s, now_s + settings.refresh_within_s):
+            if flags[slot] & USED and heat[slot] >= least:
+                due_s = expires_s[slot] - share * (expires_s[slot] - stored_s[slot])
+                if due_s <= now_s:
+                    due.append((-heat[slot], slot))
+                elif due_s < next_s:
+                    next_s = due_s
+        self.next_refresh_s = next_s
         due.sort()
         return tuple([self._held.entry(slot) for _, slot in due[: settings.max_refreshes]])
