@@ -118,7 +118,7 @@ def test_counts_that_fade_are_not_taken_for_outcomes():
         assert world.review() == BASE
 
 
-@pytest.mark.parametrize("reason", [Reason.HOME, Reason.DRAIN, Reason.RESTART, Reason.DEMAND])
+@pytest.mark.parametrize("reason", [Reason.DRAIN, Reason.RESTART, Reason.DEMAND])
 def test_some_reasons_are_not_judged(reason):
     assert World(reason=reason).outcomes(0, 400) is None
 
@@ -137,7 +137,7 @@ def test_judgements_are_bounded():
     thresholds, ledger = Thresholds(LearningSettings(max_dependencies=8)), Ledger(SETTINGS)
     outcomes = [PrefetchOutcome(f"d{index}", Reason.FORECAST, 1, 1, 0) for index in range(100)]
     thresholds.review(outcomes, ledger)
-    assert len(thresholds.all(())) == 32 and thresholds.dropped == 68
+    assert len(thresholds.all(())) == 40 and thresholds.dropped == 60
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 3000)), max_size=60))
@@ -147,3 +147,13 @@ def test_a_threshold_is_always_a_stop_or_within_bounds(steps):
         world.ledger.line("d").requests += requests
         value = world.outcomes(used, wasted)
         assert value == STOP or BASE * 0.8 - 1e-9 <= value <= BASE * 2.2 + 1e-9
+
+
+def test_after_each_trial_that_fails_the_next_waits_twice_as_long():
+    world = World()
+    world.outcomes(0, 40)
+    wait = int(SETTINGS.adjust_outcomes / SETTINGS.exploration)
+    for failed in range(4):
+        assert world.requests((wait << failed) - 1) == STOP
+        assert world.requests(1) != STOP
+        assert world.outcomes(0, 40) == STOP

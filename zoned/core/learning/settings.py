@@ -53,6 +53,8 @@ class LearningSettings:
     """Base threshold for prefetches of predicted demand (least probability). Range 0..1."""
     elsewhere_threshold: float = 0.5
     """Base threshold for what is hot in another zone (least probability of use here). Range 0..1."""
+    home_threshold: float = 0.5
+    """Base threshold for copies homed here that nobody ordered (least probability of use in other zones)."""
     refresh_threshold: float = 0.5
     """Base threshold for refreshing what expires (least probability of use again). Range 0..1."""
     min_multiplier: float = 0.8
@@ -76,7 +78,8 @@ class LearningSettings:
     """A reason whose prefetches are used less often than this is stopped. Range 0..low_precision."""
     exploration: float = 0.01
     """Share of a dependency's requests that may be spent on trying a stopped reason again: it gets
-    adjust_outcomes prefetches after adjust_outcomes / exploration requests. Range 0..0.1. 0: never again."""
+    adjust_outcomes prefetches after adjust_outcomes / exploration requests, and after each try that fails
+    twice as many. Range 0..0.1. 0: never again."""
     max_loss: float = 0.01
     """Prefetching stops for a dependency whose mean latency, at equal prices, is worse than the shadow
     LRU's by more than this share, until it is within half of it. Range 0..1."""

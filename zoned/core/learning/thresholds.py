@@ -6,7 +6,7 @@ or wasted, few used -> ask for more, many used -> ask for less, in small steps a
 that keeps wasting is stopped, and tried again from a small budget that grows with the requests:
 
     OPEN ----- precision < min_precision, lately and over the long run -----> STOPPED
-    STOPPED -- exploration x requests since >= adjust_outcomes -------------> TRIAL
+    STOPPED -- exploration x requests since >= adjust_outcomes x 2^failed --> TRIAL
     TRIAL ---- adjust_outcomes fetched -------------------------------------> STOPPED
     STOPPED, TRIAL -- half of adjust_outcomes resolved, precise enough -----> OPEN
 
@@ -14,7 +14,8 @@ Precision is used / (used + wasted): copies that still wait for their use say no
 failures would stop every forecast that prefetches an hour ahead. What comes in are the cache's decayed
 counts; what is used here is how much they grew from one review to the next.
 
-Not judged: HOME (replicas are for the others), DRAIN (the operator's word), RESTART (once).
+HOME copies are used when another zone asks for them. Those that the operator ordered are judged too, but no
+threshold holds them back. Not judged: DRAIN (the operator's word), RESTART (once).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import Dependency
 from zoned.core.records import PrefetchOutcome, Reason
 
+_MOST_FAILED = 10  # the wait is doubled no further
 STOP = 2.0  # a threshold that no probability passes
 STOPPABLE = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.HOME, Reason.REFRESH)
 
@@ -40,13 +42,14 @@ class _State(Enum):
 class _Judgement:
     """What is known of one dependency and reason."""
 
-    __slots__ = ("before", "fetched", "multiplier", "since_requests", "state", "used", "wasted")
+    __slots__ = ("before", "failed", "fetched", "multiplier", "since_requests", "state", "used", "wasted")
 
     def __init__(self) -> None:
         self.before: PrefetchOutcome | None = None
         self.fetched = self.used = self.wasted = 0.0  # since the last decision
         self.multiplier = 1.0
         self.state = _State.OPEN
+        self.failed = 0  # trials in a row
         self.since_requests = 0  # of the dependency, when it was stopped
 
     def grow(self, outcome: PrefetchOutcome) -> None:
@@ -73,6 +76,7 @@ class Thresholds:
             Reason.ASSOCIATION: settings.association_threshold,
             Reason.FORECAST: settings.forecast_threshold,
             Reason.ELSEWHERE: settings.elsewhere_threshold,
+            Reason.HOME: settings.home_threshold,
             Reason.REFRESH: settings.refresh_threshold,
         }
         self._limit = len(self._base) * settings.max_dependencies
@@ -153,14 +157,17 @@ class Thresholds:
         resolved = judgement.used + judgement.wasted
         if 2 * resolved >= settings.adjust_outcomes and judgement.used >= settings.min_precision * resolved:
             judgement.state = _State.OPEN
+            judgement.failed = 0
             judgement.start_afresh()
         elif judgement.state is _State.TRIAL:
             if judgement.fetched >= settings.adjust_outcomes:
                 judgement.state = _State.STOPPED
+                judgement.failed = min(judgement.failed + 1, _MOST_FAILED)
                 judgement.since_requests = requests
         else:
             judgement.since_requests = min(judgement.since_requests, requests)  # lines get folded
-            if (requests - judgement.since_requests) * settings.exploration >= settings.adjust_outcomes:
+            due = settings.adjust_outcomes << judgement.failed
+            if (requests - judgement.since_requests) * settings.exploration >= due:
                 self.trials += 1
                 judgement.state = _State.TRIAL
                 judgement.multiplier = settings.max_multiplier
