@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,3 +54,8 @@ def test_version(zoned: Run) -> None:
 def test_completion(shell: str, zoned: Run) -> None:
     result = zoned("completion", shell)
     assert result.exit_code == 0 and "_ZONED_COMPLETE" in result.output
+
+
+def test_keygen_makes_a_key_for_gossip(zoned: Run) -> None:
+    one, two = zoned("keygen").output, zoned("keygen").output
+    assert one != two and len(base64.b64decode(one)) == 32

@@ -236,6 +236,17 @@ def test_nothing_plain_is_bound_outside_loopback_by_accident(key: str) -> None:
     assert load(None, {}, {**ZONE, key: "[::1]:9000"})
 
 
+def test_encrypted_gossip_may_leave_the_host() -> None:
+    outside = {**ZONE, "gossip.bind": "10.0.0.1:7946", "gossip.key_file": "/etc/zoned/gossip.key"}
+    gossip = load(None, {}, {**outside, "gossip.label": "shop"}).gossip
+    assert (gossip.key_file, gossip.label) == (Path("/etc/zoned/gossip.key"), "shop")
+    for switch in ("gossip.verify_incoming", "gossip.verify_outgoing"):
+        (problem,) = problems(None, flags={**outside, switch: "false"})
+        assert "expected a loopback address" in problem
+    (problem,) = problems(None, flags={**outside, "gossip.label": "a b"})
+    assert problem.startswith("--gossip.label: gossip.label: expected letters, digits")
+
+
 def test_what_the_others_are_told_can_be_reached() -> None:
     insecure = {
         **ZONE,

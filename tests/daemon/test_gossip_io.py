@@ -73,11 +73,11 @@ async def port(
 async def test_datagrams_arrive_with_their_sender() -> None:
     async with port() as one, port() as two:
         for number in range(200):
-            one.io.perform(SendPacket(address=two.io.address, data=bytes((number,)) * 1400))
+            one.io.perform(SendPacket(address=two.io.address, data=b"\x08" + bytes((number,)) * 1399))
         await two.until(lambda: len(two.events) == 200)
         first = two.events[0]
         assert isinstance(first, PacketReceived)
-        assert first.sender == one.io.address and first.data == bytes(1400)
+        assert first.sender == one.io.address and first.data == b"\x08" + bytes(1399)
 
 
 @pytest.mark.asyncio

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LABEL = re.compile(r"[A-Za-z0-9._-]{0,255}")
 _DEPENDENCY = re.compile(r"[^\s:/,\"\\]{1,128}")
 
 
@@ -200,6 +201,11 @@ def text(pattern: re.Pattern[str], expects: str, example: str) -> Kind:
 def name(example: str) -> Kind:
     """A node's or zone's name, as memberlist and Serf allow."""
     return text(_NAME, "a name of letters, digits, '.', '_' and '-' (at most 128)", example)
+
+
+def label(example: str) -> Kind:
+    """A pool's label: a name of at most 255, as memberlist allows, or nothing."""
+    return text(_LABEL, "letters, digits, '.', '_' and '-' (at most 255), or nothing", example)
 
 
 def dependency_name() -> Kind:

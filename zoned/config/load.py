@@ -43,7 +43,7 @@ DEFAULT_PATH = Path("/etc/zoned/zoned.toml")
 MAX_DEPENDENCIES = 1024
 
 _BINDS = {
-    "gossip.bind": "gossip is neither encrypted nor authenticated yet",
+    "gossip.bind": "or encrypt it: gossip.key_file, and gossip.verify_incoming and verify_outgoing on",
     "peer.listen": "transfers are neither encrypted nor authenticated yet",
     "http.listen": "whoever reaches it may read everything and command the agent",
 }
@@ -138,7 +138,8 @@ def _check_addresses(parsed: _Parsed) -> None:
     values, sources = parsed.values, parsed.sources
     for key, why in _BINDS.items():
         address: Address = values[key]
-        if key not in parsed.bad and not is_loopback(address) and not values["agent.insecure"]:
+        protected = values["agent.insecure"] or (key == "gossip.bind" and _seals(values))
+        if key not in parsed.bad and not is_loopback(address) and not protected:
             what = f"expected a loopback address unless agent.insecure = true, got {address_text(address)}"
             parsed.problem(sources[key], key, what, why)
     advertise: Address = values["gossip.advertise"]
@@ -154,6 +155,12 @@ def _check_addresses(parsed: _Parsed) -> None:
         if other != key and same:
             what = f"expected a port of its own, got that of {other}"
             parsed.problem(sources[key], key, what, f"example {address_text((values[key][0], 7947))}")
+
+
+def _seals(values: Mapping[str, Any]) -> bool:
+    """Whether gossip is encrypted both ways."""
+    both = values["gossip.verify_incoming"] and values["gossip.verify_outgoing"]
+    return values["gossip.key_file"] is not None and both is True
 
 
 def _check_horizons(parsed: _Parsed) -> None:
@@ -220,6 +227,10 @@ def _build(parsed: _Parsed, prefixes: list[str], path: Path | None) -> Config:
             advertise=advertise,
             join=values["gossip.join"],
             profile=values["gossip.profile"],
+            key_file=values["gossip.key_file"],
+            label=values["gossip.label"],
+            verify_incoming=values["gossip.verify_incoming"],
+            verify_outgoing=values["gossip.verify_outgoing"],
         ),
         store=StoreConfig(
             max_bytes=values["store.max_bytes"],

@@ -143,6 +143,14 @@ GOSSIP = (
          "members to join the pool by", default=(), flag="--join"),
     _key("gossip", "profile", kinds.choice("lan", "wan", "local"), "memberlist's timers for that network",
          default="lan"),
+    _key("gossip", "key_file", kinds.path("/etc/zoned/gossip.key"), "file with the key that seals gossip",
+         absent="none: gossip goes in the clear"),
+    _key("gossip", "label", kinds.label("shop"), "keeps pools apart; \"\": none, as Debian's serf needs",
+         default=""),
+    _key("gossip", "verify_incoming", kinds.boolean(), "with a key: take nothing that is in the clear",
+         default=True),
+    _key("gossip", "verify_outgoing", kinds.boolean(), "with a key: send nothing in the clear",
+         default=True),
 )  # fmt: skip
 
 STORE = (

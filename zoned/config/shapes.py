@@ -62,6 +62,12 @@ class GossipConfig:
     advertise: Address
     join: tuple[Address, ...] = ()
     profile: str = "lan"
+    key_file: Path | None = None
+    """The key that a keyring begins with; None: no encryption, unless there is a keyring already."""
+    label: str = ""
+    verify_incoming: bool = True
+    verify_outgoing: bool = True
+    """Off: what comes may be clear, what goes is clear, for the steps from a clear pool to a sealed one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

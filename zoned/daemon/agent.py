@@ -29,11 +29,14 @@ from zoned.daemon.forecast_worker import ForecastWorker
 from zoned.daemon.fronts import HttpFront
 from zoned.daemon.fronts.http import MAX_BATCH_BYTES
 from zoned.daemon.gossip_io import GossipIO
+from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.heartbeat import Gauges, Heartbeat
 from zoned.daemon.joining import Joining
+from zoned.daemon.keyring import Keyring, open_keyring
 from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix, listen_error
 from zoned.daemon.log import Log
 from zoned.daemon.origins import HttpOrigin, OriginSettings, origin_session
+from zoned.daemon.refusals import Refusals
 from zoned.daemon.state import StateFile
 from zoned.daemon.stores import MemoryStore
 from zoned.daemon.systemd import Notifier
@@ -132,12 +135,18 @@ class Agent:
         self._stop = stop
         self.clock = Clock(config.agent.season_start_s, config.agent.season_rate)
         self.notifier = Notifier()
-        self.node = restored(_addressed(config, sockets), state, self.clock.now(), log)
+        self._keyring, warning = open_keyring(config.agent.data_dir, config.gossip.key_file)
+        if warning:
+            log.say("warning", "key_file_ignored", warning)
+        seal = _sealing(config, self._keyring)
+        settings = _addressed(config, sockets)
+        gossip = replace(settings.gossip, seal_bytes=seal.overhead_bytes)
+        self.node = restored(replace(settings, gossip=gossip), state, self.clock.now(), log)
         self._session = origin_session()
         limits = {one.policy.name: one.policy.max_object_bytes for one in config.dependencies}
         self._peers = PeerClient(config.agent.node, self.clock, limits, before_call)
         self._worker = ForecastWorker()
-        self._gossip = GossipIO(self._gossiped, spawn)
+        self._gossip = GossipIO(self._gossiped, spawn, seal=seal, refusals=Refusals(log.say))
         self._store = MemoryStore(config.store.max_bytes, config.store.max_objects)
         world = World(
             gossip=self._gossip,
@@ -202,6 +211,9 @@ class Agent:
         gc.collect()
         gc.freeze()  # what is here now stays: full collections need not walk it
         self._log.say("info", "listening", "listening on " + ", ".join(self._addresses()))
+        if self._keyring:
+            keys = ", ".join(self._keyring.fingerprints)
+            self._log.say("info", "gossip_keys", f"gossip keys {keys}; the first one seals", keys=keys)
         self.notifier.send("READY=1", f"STATUS={self.status_line()}")
 
     async def _start_gossip(self) -> None:
@@ -313,9 +325,14 @@ class Agent:
             "transfer": {"refused_connections": self._transfer.refused},
             "log": self._log.counts,
             "state": {"saved_bytes": self._state.saved_bytes},
-            "gossip_io": self._gossip.counters,
+            "gossip_io": {**self._gossip.counters, **self._gossip.refusals.counters},
             "forecast_worker": {"starts": self._worker.starts, "failures": self._worker.failures},
         }
+
+
+def _sealing(config: Config, keyring: Keyring) -> Seal:
+    gossip = config.gossip
+    return Seal(keyring, gossip.label, gossip.verify_incoming, gossip.verify_outgoing)
 
 
 def _addressed(config: Config, sockets: Sockets) -> NodeSettings:

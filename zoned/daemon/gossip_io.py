@@ -1,7 +1,8 @@
 """Gossip's sockets: UDP and TCP on one port. Bytes in become events, actions become bytes out.
 
-Nothing is decided here. Datagrams are passed on as they come; a TCP connection carries one message, whose
-end the core's scanner finds (memberlist's streams have no length), then our answer, then it closes. Every
+Nothing is decided here. Datagrams are opened (``gossip_seal``) and passed on; a TCP connection carries one
+message, whose end the core's scanner finds (memberlist's streams have no length), then our answer, then it
+closes. What cannot be opened is counted and told by ``refusals``; a caller on a stream is told why. Every
 wait has a deadline, every message a size limit, and so many connections are open at a time and no more; what
 is over is closed and counted.
 
@@ -24,8 +25,12 @@ from typing import Any
 from zoned.core.actions import SendPacket, StreamCall, StreamReply
 from zoned.core.errors import PeerError
 from zoned.core.events import Event, PacketReceived, StreamAnswered, StreamReceived
-from zoned.core.gossip import StreamScanner
+from zoned.core.gossip.messages import ErrorReply
+from zoned.core.gossip.stream import encode_stream
 from zoned.core.names import Address
+from zoned.daemon.gossip_seal import REASONS, Seal, StreamReader
+from zoned.daemon.keyring import Keyring
+from zoned.daemon.refusals import Refusals
 
 MAX_STREAM_BYTES = 20 << 20
 MAX_STREAMS = 128
@@ -44,12 +49,20 @@ class GossipIO:
 
     ``deliver`` is called on the event loop with PacketReceived, StreamReceived and StreamAnswered. ``spawn``
     runs a task under supervision; without it tasks are our own and their bugs surface in ``close``.
+    ``seal``: None sends and takes everything in the clear.
     """
 
     def __init__(
-        self, deliver: Deliver, spawn: Spawn | None = None, timeout_s: float = STREAM_TIMEOUT_S
+        self,
+        deliver: Deliver,
+        spawn: Spawn | None = None,
+        timeout_s: float = STREAM_TIMEOUT_S,
+        seal: Seal | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self._deliver = deliver
+        self._seal = seal or Seal(Keyring())
+        self.refusals = refusals or Refusals(lambda level, event, text: None)
         self._spawn = spawn or self._own_task
         self._timeout_s = timeout_s
         self._udp: socket.socket | None = None
@@ -120,7 +133,7 @@ class GossipIO:
         if self._udp is None:
             return
         try:
-            self._udp.sendto(action.data, action.address)
+            self._udp.sendto(self._seal.packet(action.data), action.address)
         except BlockingIOError:
             self._count("packets_unsent")
         except OSError:
@@ -137,7 +150,12 @@ class GossipIO:
             except OSError:
                 self._count("packets_failed")  # an ICMP error about one that we sent
                 continue
-            self._deliver(PacketReceived(data=data, sender=sender[:2]))
+            try:
+                plain = self._seal.open_packet(data)
+            except PeerError as error:
+                self.refusals.refused(error.reason, sender[:2])
+                continue
+            self._deliver(PacketReceived(data=plain, sender=sender[:2]))
 
     # ---- TCP, theirs ----------------------------------------------------------------------------
 
@@ -152,18 +170,22 @@ class GossipIO:
 
     async def _serve(self, stream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._replies[stream] = reply = asyncio.get_running_loop().create_future()
+        sender = writer.get_extra_info("peername") or ("", 0)
         try:
             async with asyncio.timeout(self._timeout_s):
-                data = await self._whole(reader)
+                data = await _whole(reader, self._seal.reader(MAX_STREAM_BYTES))
                 if data is None:
                     self._count("streams_empty")
                     return
-                sender = writer.get_extra_info("peername") or ("", 0)
                 self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
-                writer.write(await reply)
+                writer.write(self._seal.stream(await reply, answer=True))
                 await writer.drain()
         except PeerError as error:
             self._count("streams_" + error.reason)
+            if error.reason in REASONS:
+                self.refusals.refused(error.reason, sender[:2])
+                refusal = encode_stream(ErrorReply(self.refusals.text(error.reason)))
+                writer.write(self._seal.stream(refusal, answer=True))
         except TimeoutError:
             self._count("streams_late")
         except OSError:
@@ -181,14 +203,16 @@ class GossipIO:
         try:
             async with asyncio.timeout(action.timeout_s):
                 reader, writer = await asyncio.open_connection(*action.address)
-                writer.write(action.data)
+                writer.write(self._seal.stream(action.data))
                 await writer.drain()
                 if action.expects_answer:
-                    answer = await self._whole(reader)
+                    answer = await _whole(reader, self._seal.reader(MAX_STREAM_BYTES, answer=True))
                 else:
                     await reader.read(1)  # it closes once it has read all; hanging up first could cut it off
         except PeerError as error:
             self._count("calls_" + error.reason)
+            if error.reason in REASONS:
+                self.refusals.refused(error.reason, action.address)
         except TimeoutError:
             self._count("calls_late")
         except OSError:
@@ -198,19 +222,6 @@ class GossipIO:
                 await _hang_up(writer)
         if action.expects_answer and not self._closed:
             self._deliver(StreamAnswered(call=action.call, data=answer))
-
-    async def _whole(self, reader: asyncio.StreamReader) -> bytes | None:
-        """One whole message; None when the other side hung up before."""
-        scanner = StreamScanner(MAX_STREAM_BYTES)
-        parts: list[bytes] = []
-        while True:
-            chunk = await reader.read(_CHUNK)
-            if not chunk:
-                return None
-            parts.append(chunk)
-            length = scanner.feed(chunk)
-            if length is not None:
-                return b"".join(parts)[:length]
 
     def _count(self, what: str) -> None:
         self.counters[what] = self.counters.get(what, 0) + 1
@@ -223,6 +234,17 @@ class GossipIO:
 
 def _died(task: asyncio.Task[None]) -> bool:
     return not task.cancelled() and task.exception() is not None
+
+
+async def _whole(reader: asyncio.StreamReader, taking: StreamReader) -> bytes | None:
+    """One whole message; None when the other side hung up before."""
+    while True:
+        chunk = await reader.read(_CHUNK)
+        if not chunk:
+            return None
+        whole = taking.feed(chunk)
+        if whole is not None:
+            return whole
 
 
 async def _hang_up(writer: asyncio.StreamWriter) -> None:

@@ -98,8 +98,9 @@ class _SnapshotCollector(Collector):
         yield from self._dependencies(view)
         yield from self._forecasts(view)
         yield from _prefetch(view)
-        yield from _gossip(view)
-        yield _stages({**view.counters, **self._daemon_counters()})
+        outside = self._daemon_counters()
+        yield from _gossip({**view.counters.get("gossip", {}), **_rejected(outside.get("gossip_io", {}))})
+        yield _stages({**view.counters, **outside})
 
     def _dependencies(self, view: Snapshot) -> Iterable[Metric]:
         accesses = CounterMetricFamily(
@@ -259,8 +260,12 @@ def _prefetch_results(counters: Mapping[str, float]) -> Metric:
     return family
 
 
-def _gossip(view: Snapshot) -> Iterable[Metric]:
-    counters = view.counters.get("gossip", {})
+def _rejected(counters: Mapping[str, float]) -> Mapping[str, float]:
+    """What never reached the core, because it could not be opened."""
+    return {name: count for name, count in counters.items() if name.startswith("rejected_")}
+
+
+def _gossip(counters: Mapping[str, float]) -> Iterable[Metric]:
     for name, text in (("queue_length", "Rumours waiting to be told."), ("health_score", "0 is healthy.")):
         if name in counters:
             yield GaugeMetricFamily(f"zoned_gossip_{name}", text, counters[name])

@@ -90,7 +90,7 @@ class Channel:
     def _deliver(self, to: Known, body: bytes) -> None:
         wiring = self._wiring
         wiring.count("reconcile_out")
-        if len(body) < wiring.settings.packet_bytes:
+        if len(body) < wiring.settings.room_bytes:
             wiring.datagram(to.address, bytes((Kind.USER,)) + body)
         else:
             wiring.call(to.address, encode_stream(User(body)), _nothing, expects_answer=False)

@@ -62,6 +62,8 @@ class GossipSettings:
     """After leaving we answer probes for so long, or others would take us for failed."""
     packet_bytes: int = 1400
     """Largest datagram. Range 512..65000; above the path's MTU packets are fragmented and lost together."""
+    seal_bytes: int = 0
+    """What the world adds to each packet below us: 29 when sealed, 2 + its length for a label."""
     compress_packets: bool = False
     """LZW for packets of rumours too. Off: it saves little there and costs Python 0.3 ms a packet."""
     compress_streams_below_bytes: int = 65536
@@ -112,12 +114,18 @@ class GossipSettings:
             value = getattr(self, name)
             assert value > 0, f"gossip.{name} must be > 0, got {value}"
         assert 512 <= self.packet_bytes <= 65000, "gossip.packet_bytes must be 512..65000"
+        assert 0 <= self.seal_bytes <= 286, "gossip.seal_bytes must be 0..286 (29, and a label of 255)"
         assert self.probe_timeout_s <= self.probe_interval_s, "gossip.probe_timeout_s > probe_interval_s"
 
     @classmethod
     def profile(cls, name: str) -> GossipSettings:
         """The preset of that name (``lan | wan | local``); KeyError for any other."""
         return replace(cls(), **_PROFILES[name])
+
+    @property
+    def room_bytes(self) -> int:
+        """Largest packet of ours: what is left of ``packet_bytes`` once it is sealed and labelled."""
+        return self.packet_bytes - self.seal_bytes
 
     def detection_s(self, members: int) -> tuple[float, float]:
         """From a crash until it is agreed, in a pool of that size: about (soonest, latest), in seconds."""

@@ -62,7 +62,7 @@ class Summaries:
 
     def _send(self, now: Instant) -> None:
         assert self._latest is not None, "nothing was published"
-        payload = encode_summary(self._latest, self._wiring.settings.packet_bytes - 128)
+        payload = encode_summary(self._latest, self._wiring.settings.room_bytes - 128)
         self._sent, self._sent_s = self._latest, now.mono_s
         if len(payload) > self._wiring.settings.summary_limit_bytes:
             self._wiring.count("summaries_too_large")

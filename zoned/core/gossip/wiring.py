@@ -62,13 +62,13 @@ class Wiring:
         """One message (and a second one) with as many rumours as fit beside it."""
         parts = [encode(what)] if also is None else [encode(what), encode(also)]
         if len(self.queue):
-            room = self.settings.packet_bytes - 2 - sum(len(each) + 2 for each in parts)
+            room = self.settings.room_bytes - 2 - sum(len(each) + 2 for each in parts)
             parts += self.queue.take(room, 2, self.table.up_count())
         self.datagram(to, compound(parts))
 
     def gossip(self, to: Known) -> bool:
         """A packet of rumours only; False when there is nothing left to say."""
-        parts = self.queue.take(self.settings.packet_bytes - 7, 2, self.table.up_count())
+        parts = self.queue.take(self.settings.room_bytes - 7, 2, self.table.up_count())
         if not parts:
             return False
         data = compound(parts)
