@@ -110,7 +110,7 @@ class Agreement:
                 due.append(member)
             elif self._next_out_s is None or now.mono_s + wait_s < self._next_out_s:
                 self._next_out_s = now.mono_s + wait_s
-        free = self._without_brakes(due, ring_members, down)
+        free = self._without_brakes(due, ring_members, down) if due else ()
         self.counters["outs_held_back"] = len(due) - len(free)
         return free
 
