@@ -66,15 +66,13 @@ class Node:
         return self._after_gossip(actions, now)
 
     def next_deadline(self) -> float | None:
-        """When the next Tick is due (mono seconds); None: nothing to do until something happens."""
-        deadlines = (
-            self.swim.next_deadline(),
-            self._turn_due_s(),
-            self.reads.flights.next_deadline(),
-            self.prefetcher.next_deadline(),
-            self.agreement.next_deadline(),
-        )
-        return min((d for d in deadlines if d is not None), default=None)
+        """[hot] When the next Tick is due (mono seconds); None: nothing to do until something happens."""
+        soonest_s = self._turn_due_s()
+        for stage in (self.swim, self.reads.flights, self.prefetcher, self.agreement):
+            due_s = stage.next_deadline()
+            if due_s is not None and due_s < soonest_s:
+                soonest_s = due_s
+        return soonest_s
 
     def export_state(self) -> dict[str, Any]:
         """What should survive a restart, msgpack-able."""

@@ -98,6 +98,7 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
             push_pull_interval_s=pace.probe_s * 10,
             reconcile_interval_s=pace.probe_s,
             holdings_flush_s=pace.gossip_s,
+            compress_streams_below_bytes=0,  # a third of gossip's time, and of no consequence here
         ),
         placement=PlacementSettings(plan_interval_s=pace.plan_s),
         cache=CacheSettings(

@@ -130,7 +130,8 @@ class Shadow:
         """
         if ((hashed >> _SHIFT) ^ self._salt) % _POSITIONS >= self._threshold:
             return None
-        missed = 0.0
+        missed, scale = 0.0, self.scale
+        expires_s = None if ttl_s is None else now_s + ttl_s
         for arm in self._arms:
             if arm.hit(hashed):
                 if not arm.expires or arm.expires.get(hashed, now_s) >= now_s:
@@ -138,13 +139,13 @@ class Shadow:
                 arm.drop(hashed)
             if missed == 0.0:  # the first arm that misses
                 size = self._sized(size)
-                missed = self.scale if arm is self._arms[0] else -1.0
-            arm.misses += self.scale
+                missed = scale if arm is self._arms[0] else -1.0
+            arm.misses += scale
             if near:
-                arm.near += self.scale
+                arm.near += scale
                 if arm.turns_away(hashed):
                     continue
-            arm.take(hashed, size, None if ttl_s is None else now_s + ttl_s)
+            arm.take(hashed, size, expires_s)
         if missed and self._limit is not None:
             self._fit_sample()
         return missed if missed > 0.0 else 0.0

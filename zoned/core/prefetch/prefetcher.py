@@ -226,11 +226,13 @@ class Prefetcher:
         self._allowance.used(reason, count)
 
     def next_deadline(self) -> float | None:
-        """When ``orders`` may start something that only time holds back (mono seconds)."""
+        """[hot] When ``orders`` may start something that only time holds back (mono seconds)."""
+        waiting = self._queue.waiting() | (_LANE if self._lane else 0)
+        if not waiting and self._later is None:
+            return None
         if not self.active:
             return None
         later_s = None if self._later is None else self._later[0]
-        waiting = self._queue.waiting() | (_LANE if self._lane else 0)
         if waiting & _GUESS_CLASSES:
             waiting &= self._trusted()  # a miss or a use will let the others go, not time
         if not waiting:
