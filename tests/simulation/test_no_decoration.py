@@ -31,6 +31,7 @@ from zoned.core.observe import Observer
 from zoned.core.peers import Peers
 from zoned.core.placement import PlacementSettings, Planner
 from zoned.core.prefetch import Prefetcher, PrefetchSettings
+from zoned.core.prefetch.budget import Allowance
 from zoned.core.reads import Reads
 from zoned.core.records import DependencyPolicy, FitResult, FittedSeries, Forecast, Load, Reason, Source
 from zoned.core.ring import Agreement, Ring, RingSettings
@@ -71,24 +72,52 @@ def what_is_used_steadily_and_lost_comes_back() -> bool:
     return fetched_ahead(solo, K, 120.0)
 
 
-def what_usually_follows_is_there_in_time() -> bool:
-    solo = Solo()
+def one_then_two(solo: Solo) -> None:
+    """Client after client reads 1, and then 2."""
     for number in range(4):
         for item in (key(1), key(2)):
             for fetch in some(FetchOrigin, solo.read(item, b"c%d" % number)):
                 solo.end(fetch)
             solo.now_s += 1.0
+
+
+def two_is_prefetched(solo: Solo, client: bytes) -> bool:
+    """Whether a client that reads 1 finds 2 on its way, though its copy was lost."""
     solo.give(ev.StoreLost(keys=(key(2),)))
-    return [a.key for a in some(FetchOrigin, solo.read(key(1), b"new"))] == [key(2)]
+    fetches = some(FetchOrigin, solo.read(key(1), client))
+    for fetch in fetches:
+        solo.end(fetch)
+    return [fetch.key for fetch in fetches] == [key(2)]
+
+
+def what_usually_follows_is_there_in_time() -> bool:
+    solo = Solo()
+    one_then_two(solo)
+    return two_is_prefetched(solo, b"new")
+
+
+def misses_earn_tries() -> bool:
+    solo = Solo(prefetch=PrefetchSettings(allowance_start=0.0, allowance_per_miss=0.05))
+    one_then_two(solo)
+    assert not two_is_prefetched(solo, b"new")
+    solo.wait(3.0)  # an association that had to wait is given up
+    for number in range(40):
+        solo.have(key(100 + number))
+    return two_is_prefetched(solo, b"newer")
+
+
+def what_was_used_earns_its_try_back() -> bool:
+    solo = Solo(prefetch=PrefetchSettings(allowance_start=1.0, allowance_per_miss=0.0))
+    one_then_two(solo)
+    assert two_is_prefetched(solo, b"new")
+    solo.read(key(2), b"new")
+    solo.wait(2.0)
+    return two_is_prefetched(solo, b"newer")
 
 
 def associations_that_waste_are_stopped() -> bool:
     solo = Solo(cache=SMALL)
-    for number in range(4):
-        for item in (key(1), key(2)):
-            for fetch in some(FetchOrigin, solo.read(item, b"c%d" % number)):
-                solo.end(fetch)
-            solo.now_s += 1.0
+    one_then_two(solo)
     waste(solo, Reason.ASSOCIATION)
     actions = solo.read(key(1), b"new")
     return [a.prefetch for a in some(FetchOrigin, actions)] == [False]
@@ -213,6 +242,18 @@ def a_finished_prefetch_makes_room_for_the_next() -> bool:
     pool.give("b1", ev.Offered(sender="a1", keys=keys, sizes=(SIZE,) * 5))
     pool.wait(5.0)
     return all(pool.holds("b1", one) for one in keys)
+
+
+def what_the_hot_lane_measured_counts() -> bool:
+    solo = Solo()
+    solo.give(ev.Timed(source=Source.PEER, mean_s=3.0, count=1000))
+    return solo.node.observer.price(Source.PEER) == pytest.approx(3.0, rel=0.2)
+
+
+def a_busy_agent_doubts_itself() -> bool:
+    solo = Solo()
+    solo.give(ev.LoadSampled(load=Load(loop_lag_s=5.0)))
+    return solo.node.swim.counters.get("lags") == 1
 
 
 def silent_clients_are_forgotten() -> bool:
@@ -414,6 +455,10 @@ ARROWS: dict[Callable[[], bool], tuple[Arrow, ...]] = {
         Arrow("access -> analyzer", Analyzer, "access", always(())),
         Arrow("associations -> prefetcher", Prefetcher, "associated", nothing),
     ),
+    misses_earn_tries: (Arrow("misses -> budget", Allowance, "missed", nothing),),
+    what_was_used_earns_its_try_back: (Arrow("uses -> budget", Prefetcher, "used", nothing),),
+    what_the_hot_lane_measured_counts: (Arrow("times -> observer", Observer, "timed", nothing),),
+    a_busy_agent_doubts_itself: (Arrow("lag -> gossip", Swim, "lagged", nothing),),
     silent_clients_are_forgotten: (Arrow("turn -> analyzer", Analyzer, "update", nothing),),
     associations_that_waste_are_stopped: (
         Arrow("outcomes -> tuner", CacheController, "outcomes", always(())),
