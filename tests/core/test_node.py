@@ -48,6 +48,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.Invalidate(dependency=DEP, key=b"\xff\x00%"),
     ev.Invalidate(dependency=DEP, key=None),
     ev.Forget(node="x1"),
+    ev.KeysChanged(fingerprints=("0badf00d",)),
     ev.Stop(kind=ev.StopKind.RESTART),
     ev.Stop(kind=ev.StopKind.LEAVE),
 )

@@ -206,6 +206,13 @@ class Forget:
     node: NodeName
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysChanged:
+    """The world seals gossip with the first of these keys (fingerprints) and opens it with any."""
+
+    fingerprints: tuple[str, ...]
+
+
 Event: TypeAlias = (
     Tick
     | Read
@@ -227,4 +234,5 @@ Event: TypeAlias = (
     | Pause
     | Invalidate
     | Forget
+    | KeysChanged
 )

@@ -43,6 +43,7 @@ class Member:
     since_wall_s: float  # when it entered this state, as we learnt it
     accuser: NodeName  # who said that it failed ("" if nobody did)
     rtt_s: float | None  # measured or estimated round trip from here
+    keys: tuple[str, ...] = ()  # fingerprints of its keys of gossip, first the one that seals
 
 
 class HotInstance(NamedTuple):

@@ -246,6 +246,7 @@ class Node:
             ev.ModelsFitted: lambda e, now: self.forecaster.fitted(e.job, e.result, now),
             ev.Join: lambda e, now: swim.join(e.seeds, now),
             ev.Forget: lambda e, now: swim.forget(e.node, now),
+            ev.KeysChanged: lambda e, now: swim.hold_keys(e.fingerprints, now),
             ev.Stop: lambda e, now: self._stop(e.kind, now),
             ev.Drain: lambda e, now: self._say(DRAIN, e.zone, ON, now),
             ev.Undrain: lambda e, now: self._say(DRAIN, e.zone, OFF, now),

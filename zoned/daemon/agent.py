@@ -17,7 +17,7 @@ from typing import Any
 import zoned
 from zoned.config import Config, ConfigError, describe
 from zoned.core.errors import StateError
-from zoned.core.events import Event, Join, Stop, StopKind
+from zoned.core.events import Event, Join, KeysChanged, Stop, StopKind
 from zoned.core.names import Instant
 from zoned.core.node import Node
 from zoned.core.settings import NodeSettings
@@ -208,6 +208,7 @@ class Agent:
         sockets = (self._sockets.http, self._sockets.unix)
         await self._http.start(*(sock for sock in sockets if sock is not None))
         self.driver.start()
+        self.driver.submit(KeysChanged(fingerprints=self._keyring.fingerprints))
         gc.collect()
         gc.freeze()  # what is here now stays: full collections need not walk it
         self._log.say("info", "listening", "listening on " + ", ".join(self._addresses()))

@@ -107,6 +107,7 @@ def member(view: Member) -> Json:
         "since": time_text(view.since_wall_s),
         "accuser": view.accuser,
         "rtt_seconds": view.rtt_s,
+        "keys": list(view.keys),
     }
 
 

@@ -340,3 +340,22 @@ def test_members_is_stable_at_rest() -> None:
         changes += hosts[0].swim.members() is not before
         before = hosts[0].swim.members()
     assert changes < 20  # only when a shown round trip moved by a quarter; this network jitters by half
+
+
+def test_keys_reach_everybody_and_outlive_the_member() -> None:
+    """Who has which key must be known of failed members too: a key that they lack must not be the last."""
+
+    def keys(host: Host, of: Host) -> tuple[str, ...]:
+        return next(each.keys for each in host.swim.members() if each.node == of.identity.node)
+
+    pool = Pool(seed=6, loss=0.05)
+    hosts = pool.start(6)
+    assert settled(pool, hosts)
+    one, others = hosts[1], [host for host in hosts if host is not hosts[1]]
+    for told in (("aa",), ("aa", "bb"), ("bb", "aa"), ("bb",)):
+        pool.do(one, "hold_keys", told)
+        pool.do(one, "hold_keys", told)
+        assert pool.run(5, lambda told=told: all(keys(host, one) == told for host in hosts))
+    one.up = False
+    assert pool.run(60, lambda: all(sees(host, [one], MemberState.FAILED) for host in others))
+    assert all(keys(host, one) == ("bb",) for host in others)

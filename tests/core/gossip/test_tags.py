@@ -17,6 +17,11 @@ def test_our_tags_come_back() -> None:
     assert parse_meta(meta_of(ME)) == Tags("eu-1", "zoned", 4, ("10.0.0.1", 7947), ("::1", 7980), "prod")
 
 
+def test_keys_are_told_by_their_fingerprints_in_order() -> None:
+    assert parse_meta(meta_of(ME._replace(keys=("0badf00d", "c0ffee00")))).keys == ("0badf00d", "c0ffee00")
+    assert b"keys" not in meta_of(ME)
+
+
 def test_they_are_serf_s_map_of_strings() -> None:
     meta = meta_of(ME)
     assert meta[0] == 0xFF

@@ -157,6 +157,7 @@ class Known:
                 since_wall_s=self.since_wall_s,
                 accuser=self.accuser,
                 rtt_s=self.rtt_s,
+                keys=self.tags.keys,
             )
         return self._member
 

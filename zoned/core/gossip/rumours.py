@@ -153,11 +153,10 @@ class Rumours:
         self._wiring.awareness.add(1)
         self._pass_on(self.own_alive())
 
-    def return_to_pool(self, now: Instant) -> None:
-        """After a leave: we are a member again."""
+    def announce(self) -> None:
+        """We are here again, or have other tags: everybody is told, at a higher incarnation."""
         self.own.incarnation += 1
-        self.own.leaving = False
-        self.own.enter(Standing.ALIVE, now)
+        self.own.describe(meta_of(self._wiring.me), VERSIONS)
         self._table.changed()
         self._pass_on(self.own_alive())
 

@@ -40,7 +40,9 @@ class Swim(Endpoint):
         if self._wiring.leaving:
             self._wiring.leaving = False
             self.leave_done_s = None
-            self._rumours.return_to_pool(now)
+            self._rumours.own.leaving = False
+            self._rumours.own.enter(Standing.ALIVE, now)
+            self._rumours.announce()
             self._serf.say_join()
         self._dialer.join(seeds, now)
         self._spreader.arm(now)
@@ -85,6 +87,13 @@ class Swim(Endpoint):
         self._dialer.forgotten(known.address)
         self._reconciler.forgotten(node)
         self._spreader.arm(now)
+
+    def hold_keys(self, fingerprints: tuple[str, ...], now: Instant) -> None:
+        """Gossip is sealed with the first of these keys and opened with any: said of us to all as a tag."""
+        if fingerprints != self._wiring.me.keys:
+            self._wiring.me = self._wiring.me._replace(keys=fingerprints)
+            self._rumours.announce()
+            self._spreader.arm(now)
 
     def lagged(self, loop_lag_s: float) -> None:
         """How late the event loop runs: a busy agent is slower to accuse others."""

@@ -1,9 +1,9 @@
 """Who a member is, as Serf's tags carry it: Meta = 0xFF and a msgpack map of strings.
 
 A zoned agent says ``role=zoned``, its zone, weight (capacity class), where it serves other agents, its HTTP
-port, and its pool if one is set. The raw Meta of others is kept as it came, because it is gossiped on
-verbatim and compared by bytes. What changes often (ring id, load) is never a tag: each change of a tag is an
-alive message to everybody.
+port, its pool if one is set, and fingerprints of its keys if gossip is encrypted. The raw Meta of others is
+kept as it came, because it is gossiped on verbatim and compared by bytes. What changes often (ring id,
+load) is never a tag: each change of a tag is an alive message to everybody.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Identity(NamedTuple):
     http: Address | None = None
     role: str = ROLE
     pool: str = ""
+    keys: tuple[str, ...] = ()
+    """Fingerprints of the keys of gossip, first the one that seals. Never the keys."""
 
 
 class Tags(NamedTuple):
@@ -45,6 +47,7 @@ class Tags(NamedTuple):
     peer: Address | None = None
     http: Address | None = None
     pool: str = ""
+    keys: tuple[str, ...] = ()
 
 
 def meta_of(me: Identity) -> bytes:
@@ -56,6 +59,8 @@ def meta_of(me: Identity) -> bytes:
         tags["http"] = address_text(me.http)
     if me.pool:
         tags["pool"] = me.pool
+    if me.keys:
+        tags["keys"] = ",".join(me.keys)
     packed: bytes = pack_old(tags)
     if len(packed) + 1 > MAX_META:
         raise ValueError(f"tags take {len(packed) + 1} bytes, the wire allows {MAX_META}")
@@ -92,6 +97,7 @@ def parse_meta(meta: bytes) -> Tags:
         peer=parse_address(tags.get("peer", "")),
         http=parse_address(tags.get("http", "")),
         pool=tags.get("pool", ""),
+        keys=tuple(tags["keys"].split(",")) if tags.get("keys") else (),
     )
 
 
