@@ -11,8 +11,10 @@ from zoned.core.actions import AnswerPeer, Discard, FetchOrigin, FetchPeer, Keep
 from zoned.core.events import FetchOutcome, Purpose
 from zoned.core.flight import FlightSettings
 from zoned.core.members import MemberState
+from zoned.core.names import InstanceKey, key_hash
 from zoned.core.prefetch import PrefetchSettings
 from zoned.core.records import Access, DependencyPolicy, Reason, Source
+from zoned.core.ring import RingSettings
 
 K = key(1)
 
@@ -180,6 +182,27 @@ def test_zones_that_ask_for_the_same_new_thing_at_once_make_one_fetch() -> None:
     pool.wait(3.0)
     assert len(pool.answers) == 60 and all(a.source is not None for a in pool.answers)
     assert set(pool.origin.asked.values()) == {1}
+
+
+def test_agents_whose_rings_differ_do_not_wait_for_one_another_for_ever() -> None:
+    """Each takes the other for the owner and both are asked at once: a hedge breaks the circle."""
+    other = RingSettings(vnodes=64)
+    pool = Pool("a1", "b1", each={"b1": {"ring": other}}, **policy(coalesce="fabric"))
+    rings = {name: pool.node(name).agreement.ring for name in pool.names}
+
+    def owner(name: str, instance: InstanceKey) -> str:
+        found = rings[name].owner(key_hash(instance))
+        assert found is not None
+        return found.node
+
+    crossed = [k for k in map(key, range(200)) if owner("a1", k) == "b1" and owner("b1", k) == "a1"]
+    assert crossed
+    for name in pool.names:
+        pool.host(name).read(crossed[0], b"")
+    pool.wait(5.0)
+    assert [a.source is not None for a in pool.answers] == [True, True]
+    worst_s = FlightSettings().hedge_after_s + ORIGIN_S + 2 * RTT_S
+    assert max(a.latency_s for a in pool.answers) <= worst_s + HIT_S
 
 
 # ---- holders -----------------------------------------------------------------------------------------
