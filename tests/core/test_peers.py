@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.core.solo import DEP, key
 from zoned.core.actions import Offer
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.flight import FlightSettings
 from zoned.core.members import HoldingsHeard, Member, MemberState
-from zoned.core.names import fingerprint_of, key_hash
+from zoned.core.names import InstanceKey, fingerprint_of, key_hash
 from zoned.core.peers import Peers
 from zoned.core.records import DependencyPolicy, HandOver
 from zoned.core.ring import Ring, RingMember, RingSettings
@@ -38,8 +40,10 @@ def peers(*members: Member, coalesce: str = "auto", holders: str = "") -> Peers:
     return made
 
 
-def route(of: Peers, asker: str = "", prefetch: bool = False, preferred: str = "") -> list[str]:
-    steps = of.route(K, HASHED, asker=asker, prefetch=prefetch, preferred=preferred)
+def route(
+    of: Peers, asker: str = "", prefetch: bool = False, preferred: str = "", now_s: float = 0.0
+) -> list[str]:
+    steps = of.route(K, HASHED, asker=asker, prefetch=prefetch, preferred=preferred, now_s=now_s)
     return [f"{step.kind.value} {step.node}".strip() for step in steps]
 
 
@@ -111,3 +115,25 @@ def test_offers_go_to_those_who_can_be_asked() -> None:
     keys, sizes = (K,), (100,)
     made = of.offers([HandOver("b1", keys, sizes), HandOver("c1", keys, sizes), HandOver("x1", keys, sizes)])
     assert made == [Offer(node="b1", address=("b1", 7947), keys=keys, sizes=sizes)]
+
+
+@pytest.mark.parametrize("what", [K, DEP])
+def test_what_was_invalidated_is_asked_of_the_origin_until_all_must_have_heard(
+    what: InstanceKey | str,
+) -> None:
+    of = peers(member("b1"), holders="b1", coalesce="fabric")
+    of.distrust(what, 5.0)
+    assert route(of, preferred="b1", now_s=14.9) == ["origin", "origin"]
+    assert route(of, prefetch=True, preferred="b1", now_s=14.9) == ["origin"]
+    assert route(of, now_s=15.0)[0] == "holder b1"
+    of.distrust(key(2), 5.0)
+    assert route(of, now_s=15.0)[0] == "holder b1", "another one"
+
+
+def test_invalidations_are_remembered_for_their_time_and_not_without_limit() -> None:
+    of = peers(member("b1"))
+    for number in range(5000):
+        of.distrust(key(number), 0.0)
+    assert len(of._distrusted) == 4096 and of.counters["distrust_forgotten"] == 904
+    of.distrust(key(1), 100.0)
+    assert list(of._distrusted) == [key(1)] and of.counters["distrust_forgotten"] == 904

@@ -163,7 +163,7 @@ def test_a_forwarded_read_is_never_forwarded_again() -> None:
     for name in pool.names:
         for number in range(30):
             flight = pool.node(name).peers.route(
-                key(number), 1 << 63, asker="elsewhere", prefetch=False, preferred=""
+                key(number), 1 << 63, asker="elsewhere", prefetch=False, preferred="", now_s=0.0
             )
             assert [step.kind.value for step in flight] == ["origin", "origin"]
     answers = [pool.read("a1", key(number)) for number in range(12)]
@@ -408,3 +408,23 @@ def test_a_peer_that_is_asked_to_prefetch_is_not_heated() -> None:
     solo.give(peer_read(Purpose.COPY))
     assert [entry.key for entry in solo.node.cache.entries()] == [key(2), K]
     assert not some(FetchPeer, solo.read(K))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("coalesce", ["auto", "fabric"])
+def test_an_invalidated_copy_does_not_come_back_from_who_has_not_heard_yet(
+    whole: bool, coalesce: str
+) -> None:
+    pool = Pool("a1", "b1", **policy(coalesce=coalesce))
+    for number in range(8):
+        pool.read("b1", key(number))
+    pool.wait(3.0)
+    asked = pool.origin.asked.total()
+    for number in range(8):
+        pool.give("a1", ev.Invalidate(dependency=DEP, key=None if whole else key(number).key))
+        pool.host("a1").read(key(number), b"")  # b1 will hear of it in some milliseconds
+    pool.wait(3.0)
+    assert pool.origin.asked.total() - asked == 8 and pool.host("a1").transfers.peer == 0
+    assert not any(pool.holds("b1", key(number)) for number in range(8))
+    pool.wait(15.0)
+    assert pool.read("b1", key(7)).source is Source.PEER, "later, copies are asked for again"

@@ -35,6 +35,8 @@ class Peers:
         self._policies = policies
         self._members: dict[NodeName, Member] = {}
         self._zone_shared = False  # other agents of our zone hold a part of it
+        self._distrusted: dict[InstanceKey | Dependency, float] = {}  # until when; the oldest first
+        self.counters = {"distrust_forgotten": 0}
         self.ring = ring
 
     def meet(self, members: tuple[Member, ...]) -> None:
@@ -51,26 +53,48 @@ class Peers:
         member = self._members.get(node)
         return None if member is None else member.peer
 
+    def distrust(self, what: InstanceKey | Dependency, now_s: float) -> None:
+        """It was invalidated: others may serve the old copy until they hear of it, so they are not asked."""
+        until_s = self._distrusted
+        until_s.pop(what, None)
+        until_s[what] = now_s + self._settings.distrust_s
+        while (oldest := next(iter(until_s))) != what:
+            if until_s[oldest] > now_s:
+                if len(until_s) <= self._settings.max_distrusted:
+                    return
+                self.counters["distrust_forgotten"] += 1
+            del until_s[oldest]
+
     def route(
-        self, key: InstanceKey, hashed: KeyHash, *, asker: NodeName, prefetch: bool, preferred: NodeName
+        self,
+        key: InstanceKey,
+        hashed: KeyHash,
+        *,
+        asker: NodeName,
+        prefetch: bool,
+        preferred: NodeName,
+        now_s: float,
     ) -> Route:
         """Where to look for an instance, first to last (see ``flight.route``)."""
-        policy = self._policies.get(key.dependency)
-        zone_owner = self.ring.owner_in_zone(hashed, self._zone) if self._zone_shared else None
-        home = self.ring.owner(hashed) if policy is not None and policy.coalesce == "fabric" else None
-        query = RouteQuery(
-            me=self._node,
-            holders=self._holders(hashed),
-            zone_owner=zone_owner.node if zone_owner is not None else "",
-            fabric_owner=home.node if home is not None else "",
-            asker=asker,
-            prefetch=prefetch,
-            preferred=preferred,
-        )
         settings = self._settings
+        query = RouteQuery(self._node, (), "", "", asker, prefetch, "")
+        if not self._distrusted or self._trusted(key, now_s):
+            policy = self._policies.get(key.dependency)
+            zone_owner = self.ring.owner_in_zone(hashed, self._zone) if self._zone_shared else None
+            home = self.ring.owner(hashed) if policy is not None and policy.coalesce == "fabric" else None
+            query = query._replace(
+                holders=self._holders(hashed),
+                zone_owner=zone_owner.node if zone_owner is not None else "",
+                fabric_owner=home.node if home is not None else "",
+                preferred=preferred,
+            )
         return plan_route(
             query, self._members.__contains__, self._distance_s, settings.max_holders, settings.origin_tries
         )
+
+    def _trusted(self, key: InstanceKey, now_s: float) -> bool:
+        until_s = self._distrusted
+        return max(until_s.get(key, now_s), until_s.get(key.dependency, now_s)) <= now_s
 
     def offers(self, hand_over: Iterable[HandOver]) -> list[Action]:
         """Tell each of these members what it had better fetch from us; not those that cannot be asked."""

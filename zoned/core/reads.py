@@ -50,7 +50,7 @@ class Reads:
     @property
     def counters(self) -> dict[str, int]:
         """What was served how, and what was lost, since the start."""
-        return {**self._counts, **self._landings.counters}
+        return {**self._counts, **self._landings.counters, **self._peers.counters}
 
     # ---- reads ----------------------------------------------------------------------------------
 
@@ -136,6 +136,7 @@ class Reads:
 
     def invalidate(self, dependency: Dependency, key: InstanceKey | None, now: Instant) -> list[Action]:
         """No copy of that instance, or of all the dependency, may be served from here any more."""
+        self._peers.distrust(dependency if key is None else key, now.mono_s)
         if key is None:
             self.flights.poison(lambda one: one.dependency == dependency)
             gone = self._cache.drop_dependency(dependency)
@@ -171,7 +172,9 @@ class Reads:
         actions: list[Action] = []
         flight = None
         if self.flights.find(key) is None:
-            steps = self._peers.route(key, hashed, asker="", prefetch=True, preferred=source)
+            steps = self._peers.route(
+                key, hashed, asker="", prefetch=True, preferred=source, now_s=now.mono_s
+            )
             ring_id = self._peers.ring.ring_id
             flight, actions = self.flights.start(key, hashed, steps, reason, ring_id, now.mono_s)
         if flight is None:
@@ -193,7 +196,9 @@ class Reads:
         flight = self.flights.find(key)
         ring_id = self._peers.ring.ring_id
         if flight is None:
-            steps = self._peers.route(key, hashed, asker=asker, prefetch=False, preferred="")
+            steps = self._peers.route(
+                key, hashed, asker=asker, prefetch=False, preferred="", now_s=now.mono_s
+            )
             flight, actions = self.flights.start(key, hashed, steps, Reason.DEMAND, ring_id, now.mono_s)
         elif flight.reason is not Reason.DEMAND and not flight.waiters:
             self._counts["late_prefetches"] += 1

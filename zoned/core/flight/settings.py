@@ -23,3 +23,8 @@ class FlightSettings:
     """Fetches under way at once; a read over it is refused (and counted), a prefetch waits."""
     max_waiters: int = 4096
     """Reads waiting on one fetch; one more is refused (and counted)."""
+    distrust_s: float = 10.0
+    """After an invalidation, what it named is asked of the origin only, for so long: others may not have
+    heard of it yet. Range: above what a fact takes to reach everybody. Longer: more origin fetches."""
+    max_distrusted: int = 4096
+    """Invalidations remembered for that; beyond it the oldest are forgotten early (and counted)."""
