@@ -369,6 +369,14 @@ def an_invalidation_reaches_the_others() -> bool:
     return not pool.holds("b1", K)
 
 
+def an_invalidated_copy_does_not_come_back() -> bool:
+    pool = Pool("a1", "b1")
+    pool.read("b1", K)
+    pool.wait(3.0)
+    pool.give("a1", ev.Invalidate(dependency=DEP, key=K.key))
+    return pool.read("a1", K).source is Source.ORIGIN
+
+
 def who_is_down_for_long_is_out_everywhere() -> bool:
     names = ("a1", "a2", "b1", "b2", "c1", "c2")
     pool = Pool(*names, ring=replace(settings_of("a1").ring, out_after_s=20.0))
@@ -539,6 +547,7 @@ ARROWS: dict[Callable[[], bool], tuple[Arrow, ...]] = {
         Arrow("invalidation -> gossip", Swim, "spread", nothing),
         Arrow("invalidation -> reads", Reads, "invalidate", always([])),
     ),
+    an_invalidated_copy_does_not_come_back: (Arrow("invalidation -> routes", Peers, "distrust", nothing),),
     who_is_down_for_long_is_out_everywhere: (
         Arrow("the lost -> facts", Agreement, "outs_due", always(())),
         Arrow("outs -> ring", FactBook, "outs", always(())),
