@@ -371,6 +371,18 @@ def test_an_invalidation_deletes_and_what_is_on_its_way_is_not_kept() -> None:
     assert solo.counts["not_kept_invalidated"] == 1
 
 
+def test_who_asks_after_an_invalidation_does_not_get_what_was_under_way_before() -> None:
+    solo = Solo()
+    before = only(FetchOrigin, solo.read(K))
+    solo.give(ev.Invalidate(dependency=DEP, key=K.key))
+    after = only(FetchOrigin, solo.read(K))
+    old, new = solo.end(before, version="old"), solo.end(after, version="new")
+    assert [only(ServeFetched, old).request, only(ServeFetched, new).request] == [1, 2]
+    assert not some(Keep, old) and only(Keep, new).fetch == after.fetch
+    assert len(solo.node.reads.flights) == 0
+    solo.wait(30.0)
+
+
 def test_a_whole_dependency_can_be_invalidated() -> None:
     solo = Solo(policies=(DependencyPolicy(name=DEP), DependencyPolicy(name="other")))
     for instance in (key(1), key(2), key(1, "other")):

@@ -63,7 +63,7 @@ class FlightDesk:
     ) -> tuple[Flight | None, list[Action]]:
         """Start a flight (None when there are too many). No flight of that instance may be under way."""
         assert key not in self._by_key and steps
-        if len(self._by_key) >= self._settings.max_flights:
+        if len(self._by_fetch) >= self._settings.max_flights:
             self.counters["refused_flights"] += 1
             return None, []
         flight = Flight(key, hashed, reason, now_s, list(steps), ring_id)
@@ -135,10 +135,10 @@ class FlightDesk:
         return self._timers[0][0] if self._timers else None
 
     def poison(self, matches: Callable[[InstanceKey], bool]) -> None:
-        """What these flights bring may be answered with, but not kept: it was invalidated under way."""
-        for key, flight in self._by_key.items():
-            if matches(key):
-                flight.poisoned = True
+        """They were invalidated under way: what these flights bring may be answered with to those who wait
+        already, but neither kept nor given to who asks from now on."""
+        for key in [key for key in self._by_key if matches(key)]:
+            self._by_key.pop(key).poisoned = True
 
     def _attempt(self, flight: Flight, now_s: float) -> list[Action]:
         """Start the next step; a member without an address is passed over."""
@@ -189,7 +189,8 @@ class FlightDesk:
     def _land(self, flight: Flight, attempt: Attempt, event: FetchDone) -> Landing:
         for other in list(flight.attempts):
             self._close(flight, other)
-        del self._by_key[flight.key]
+        if not flight.poisoned:
+            del self._by_key[flight.key]
         if event.outcome is not FetchOutcome.OK:
             self.counters["failed"] += 1
         return Landing(
