@@ -234,7 +234,7 @@ class Prefetcher:
             return None
         later_s = None if self._later is None else self._later[0]
         if waiting & _GUESS_CLASSES:
-            waiting &= self._trusted()  # a miss or a use will let the others go, not time
+            waiting &= _trusted(self._allowance)  # a miss or a use will let the others go, not time
         if not waiting:
             return later_s
         if len(self._in_flight) >= self._settings.max_in_flight:
@@ -282,16 +282,7 @@ class Prefetcher:
         if not self._bytes.has(1, now_s):
             return 0
         allowed = _ALL if self._origin.has(1, now_s) else _ALL & ~_OPEN_CLASSES
-        return allowed & self._trusted()
-
-    def _trusted(self) -> int:
-        """The classes that need no allowance, or have one: for all guesses, and for the reason's own."""
-        allowance, trusted = self._allowance, _ALL & ~_GUESS_CLASSES
-        if allowance.tokens >= 1:
-            for reason, classes in _BY_REASON:
-                if allowance.credit(reason) >= 1:
-                    trusted |= classes
-        return trusted
+        return allowed & _trusted(self._allowance)
 
     def _start(self, want: Queued, now_s: float) -> Order:
         reason = want.reason
@@ -353,6 +344,16 @@ class Prefetcher:
                 return
             del self._in_flight[key]
             self.counters["given_up"] += 1
+
+
+def _trusted(allowance: Allowance) -> int:
+    """The classes that need no allowance, or have one: for all guesses, and for the reason's own."""
+    trusted = _ALL & ~_GUESS_CLASSES
+    if allowance.tokens >= 1:
+        for reason, classes in _BY_REASON:
+            if allowance.credit(reason) >= 1:
+                trusted |= classes
+    return trusted
 
 
 def _planned(want: Want, until_s: float, floor_bytes: int) -> Queued:
