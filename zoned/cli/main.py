@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "leave": ("zoned.cli.acts:leave", "Leave the pool for good, and end."),
     "forget": ("zoned.cli.acts:forget", "Drop a dead member at once."),
     "keygen": ("zoned.cli.keys:keygen", "A new key for encrypted gossip."),
+    "keyring": ("zoned.cli.keys:keyring", "Keys of the pool: list, install, use, remove."),
     "config": ("zoned.cli.config:config", "Check, show or explain the configuration."),
     "top": ("zoned.cli.top:top", "The agent, live."),
     "version": ("zoned.cli.about:version", "Which zoned this is."),

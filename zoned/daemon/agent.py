@@ -26,12 +26,13 @@ from zoned.daemon.clock import Clock
 from zoned.daemon.driver import Driver
 from zoned.daemon.effects import Spawn, World
 from zoned.daemon.forecast_worker import ForecastWorker
-from zoned.daemon.fronts import HttpFront
+from zoned.daemon.fronts import HttpFront, KeyFront
 from zoned.daemon.fronts.http import MAX_BATCH_BYTES
 from zoned.daemon.gossip_io import GossipIO
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.heartbeat import Gauges, Heartbeat
 from zoned.daemon.joining import Joining
+from zoned.daemon.key_exchange import KeyExchange
 from zoned.daemon.keyring import Keyring, open_keyring
 from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix, listen_error
 from zoned.daemon.log import Log
@@ -147,6 +148,8 @@ class Agent:
         self._peers = PeerClient(config.agent.node, self.clock, limits, before_call)
         self._worker = ForecastWorker()
         self._gossip = GossipIO(self._gossiped, spawn, seal=seal, refusals=Refusals(log.say))
+        self._keys = self._exchange(seal)
+        self._gossip.private = self._keys.asked
         self._store = MemoryStore(config.store.max_bytes, config.store.max_objects)
         world = World(
             gossip=self._gossip,
@@ -160,6 +163,17 @@ class Agent:
         self._joining = Joining(config.agent.node, self.snapshot, self.driver.submit, log)
         self._metrics = Metrics(self.snapshot, self.checks, self._counters, zoned.__version__)
         self._http, self._transfer = self._listeners(token)
+
+    def _exchange(self, seal: Seal) -> KeyExchange:
+        return KeyExchange(
+            self._config.agent.node,
+            self._keyring,
+            seal,
+            self._gossip.ask,
+            self.node.swim.members,
+            lambda keys: self.driver.submit(KeysChanged(fingerprints=keys)),
+            self._log,
+        )
 
     def _origins(self) -> dict[str, HttpOrigin]:
         return {
@@ -194,6 +208,7 @@ class Agent:
         rules = AccessRules((address,), config.http.allowed_hosts, token)
         app = status_app(view, self._metrics, rules, MAX_BATCH_BYTES)
         HttpFront(self.driver, self.clock, names).add_routes(app)
+        KeyFront(self._keys).add_routes(app)
         return (
             HttpListener(app, MAX_HTTP_CONNECTIONS),
             HttpListener(transfer_app(self.driver, self.clock), MAX_PEER_CONNECTIONS),

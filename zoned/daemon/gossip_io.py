@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -42,6 +42,8 @@ _CHUNK = 65536
 
 Deliver = Callable[[Event], None]
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+Private = Callable[[bytes, bool], Awaitable[bytes | None]]
+"""Takes a stream's message, and whether it came sealed; its answer, or None if it is one for the core."""
 
 
 class GossipIO:
@@ -65,6 +67,8 @@ class GossipIO:
         self.refusals = refusals or Refusals(lambda level, event, text: None)
         self._spawn = spawn or self._own_task
         self._timeout_s = timeout_s
+        self.private: Private | None = None
+        """Messages between daemons, which the core does not see."""
         self._udp: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._tasks: dict[asyncio.Task[None], None] = {}
@@ -173,12 +177,16 @@ class GossipIO:
         sender = writer.get_extra_info("peername") or ("", 0)
         try:
             async with asyncio.timeout(self._timeout_s):
-                data = await _whole(reader, self._seal.reader(MAX_STREAM_BYTES))
+                taking = self._seal.reader(MAX_STREAM_BYTES)
+                data = await _whole(reader, taking)
                 if data is None:
                     self._count("streams_empty")
                     return
-                self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
-                writer.write(self._seal.stream(await reply, answer=True))
+                answer = None if self.private is None else await self.private(data, taking.sealed)
+                if answer is None:
+                    self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
+                    answer = await reply
+                writer.write(self._seal.stream(answer, answer=True))
                 await writer.drain()
         except PeerError as error:
             self._count("streams_" + error.reason)
@@ -198,21 +206,28 @@ class GossipIO:
     # ---- TCP, ours ------------------------------------------------------------------------------
 
     async def _call(self, action: StreamCall) -> None:
-        answer: bytes | None = None
+        answer = await self.ask(action.address, action.data, action.timeout_s, action.expects_answer)
+        if action.expects_answer and not self._closed:
+            self._deliver(StreamAnswered(call=action.call, data=answer))
+
+    async def ask(
+        self, to: Address, data: bytes, timeout_s: float, expects_answer: bool = True
+    ) -> bytes | None:
+        """One message to that address on a stream of its own; the answer, None if there was none in time."""
         writer: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(action.timeout_s):
-                reader, writer = await asyncio.open_connection(*action.address)
-                writer.write(self._seal.stream(action.data))
+            async with asyncio.timeout(timeout_s):
+                reader, writer = await asyncio.open_connection(*to)
+                writer.write(self._seal.stream(data))
                 await writer.drain()
-                if action.expects_answer:
-                    answer = await _whole(reader, self._seal.reader(MAX_STREAM_BYTES, answer=True))
+                if expects_answer:
+                    return await _whole(reader, self._seal.reader(MAX_STREAM_BYTES, answer=True))
                 else:
                     await reader.read(1)  # it closes once it has read all; hanging up first could cut it off
         except PeerError as error:
             self._count("calls_" + error.reason)
             if error.reason in REASONS:
-                self.refusals.refused(error.reason, action.address)
+                self.refusals.refused(error.reason, to)
         except TimeoutError:
             self._count("calls_late")
         except OSError:
@@ -220,8 +235,7 @@ class GossipIO:
         finally:
             if writer is not None:
                 await _hang_up(writer)
-        if action.expects_answer and not self._closed:
-            self._deliver(StreamAnswered(call=action.call, data=answer))
+        return None
 
     def _count(self, what: str) -> None:
         self.counters[what] = self.counters.get(what, 0) + 1

@@ -152,6 +152,11 @@ class StreamReader:
         self._scanner: StreamScanner | None = None
         self._sealed_bytes = 0  # of the whole sealed message, once its length is known
 
+    @property
+    def sealed(self) -> bool:
+        """Whether the message came sealed."""
+        return self._sealed_bytes > 0
+
     def feed(self, data: bytes) -> bytes | None:
         """The plain message once it is whole, else None; PeerError for nonsense and what cannot be opened."""
         self._buffer += data

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from zoned.core.errors import ConfigError, StateError
+from zoned.core.errors import ConfigError, StateError, ZonedError
 from zoned.daemon.state import write_atomically
 
 KEY_SIZES = (16, 24, 32)
@@ -30,9 +30,18 @@ FILE = "keyring.json"
 _PREFIX = b"zoned key fingerprint\0"
 
 
+class KeyRefused(ZonedError):
+    """A change of keys that would do harm, or means nothing; the text says why."""
+
+
 def generate() -> str:
     """A new key of 32 random bytes, as base64."""
-    return base64.b64encode(secrets.token_bytes(32)).decode()
+    return key_text(secrets.token_bytes(32))
+
+
+def key_text(key: bytes) -> str:
+    """A key as base64."""
+    return base64.b64encode(key).decode()
 
 
 def parse_key(text: str) -> bytes:
@@ -83,9 +92,45 @@ class Keyring:
 
     def save(self) -> None:
         """Write the file as a whole, readable by us alone. Raises OSError."""
+        self._write(self.keys)
+
+    def _write(self, keys: Sequence[bytes]) -> None:
         if self._path is not None:
-            texts = [base64.b64encode(key).decode() for key in self._ciphers]
-            write_atomically(self._path, json.dumps(texts, indent=1).encode() + b"\n")
+            write_atomically(self._path, json.dumps(list(map(key_text, keys)), indent=1).encode() + b"\n")
+
+    # ---- changes: on disk first, so that what is in use is never forgotten ----
+
+    def install(self, key: bytes) -> None:
+        """Open with this key, too. Raises KeyRefused when there are too many, OSError."""
+        if key in self._ciphers:
+            return
+        if len(self._ciphers) >= MAX_KEYS:
+            raise KeyRefused(f"there are {MAX_KEYS} keys already: remove one")
+        self._change((*self.keys, key))
+
+    def use(self, told: str) -> None:
+        """Seal with the key of that fingerprint. Raises KeyRefused when there is none, OSError."""
+        key = self._find(told)
+        self._change((key, *(other for other in self.keys if other != key)))
+
+    def remove(self, told: str) -> None:
+        """Forget the key of that fingerprint, if we have it. Raises KeyRefused if it seals, OSError."""
+        if told not in self.fingerprints:
+            return
+        if told == self.fingerprints[0]:
+            raise KeyRefused(f"key {told} is the one that seals: use another first")
+        self._change([key for key in self.keys if fingerprint(key) != told])
+
+    def _find(self, told: str) -> bytes:
+        for key in self.keys:
+            if fingerprint(key) == told:
+                return key
+        raise KeyRefused(f"there is no key {told} here: install it first")
+
+    def _change(self, keys: Sequence[bytes]) -> None:
+        if tuple(keys) != self.keys:
+            self._write(keys)
+            self._ciphers = {key: AESGCM(key) for key in keys}
 
 
 def read_keyring(path: Path) -> tuple[bytes, ...] | None:

@@ -20,7 +20,8 @@ from zoned.core.gossip.wiring import Answered, Wiring
 from zoned.core.names import Instant
 
 MARK = 0x7A
-SYN, VECTOR, SUMMARY, DELTA, HEAD, PULL, PIECE, FACTS = range(1, 9)
+SYN, VECTOR, SUMMARY, DELTA, HEAD, PULL, PIECE, FACTS, KEYS = range(1, 10)
+"""KEYS is between the daemons, which hold the keys; the core never sees one."""
 
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 

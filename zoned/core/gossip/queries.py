@@ -2,7 +2,7 @@
 
 zoned sends none of its own. It passes others' on (or a pool with many zoned agents would swallow them),
 acknowledges queries that name it, and answers the internal ones: ``_serf_ping`` by the ack,
-``_serf_conflict`` with what it knows of a name, key queries by "no encryption here". A relayed response is
+``_serf_conflict`` with what it knows of a name, key queries by "not this way". A relayed response is
 handed on to members only: nobody may use us to send packets elsewhere.
 """
 
@@ -123,7 +123,7 @@ class Queries:
             packed: bytes = pack_old(fields)
             return bytes((CONFLICT,)) + packed
         if title.startswith("_serf_") and title.endswith(("-key", "-keys")):
-            refusal = {"Keys": [], "Message": "this agent gossips without encryption", "Result": False}
+            refusal = {"Keys": [], "Message": "zoned agents take keys by: zoned keyring", "Result": False}
             packed = pack_old(refusal)
             return bytes((KEY_RESPONSE,)) + packed
         return None
