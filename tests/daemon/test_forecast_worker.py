@@ -104,7 +104,7 @@ def test_giving_up_half_way_kills_the_worker(tmp_path: Path, how: str) -> None:
     async def scenario() -> None:
         worker = ForecastWorker(timeout_s=30.0, command=misbehaving(tmp_path, "time.sleep(60)"))
         waiting = asyncio.create_task(worker.fit(job()))
-        while worker.pid is None:
+        while worker.pid is None:  # noqa: ASYNC110 - nothing tells when the process has been started
             await asyncio.sleep(0)
         pid = worker.pid
         if how == "cancel":
