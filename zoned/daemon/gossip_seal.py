@@ -78,7 +78,7 @@ class Seal:
             if _sealed(data):
                 raise PeerError("no_key")
             return data
-        plain = self._opened(data, self._label)
+        plain = self._opened(memoryview(data), self._label)
         if plain is not None:
             return plain
         if _sealed(data):
@@ -111,7 +111,7 @@ class Seal:
         """Whether a clear stream is taken."""
         return not self._keyring or not self._verify_incoming
 
-    def open_stream(self, head: bytes, envelope: bytes) -> bytes:
+    def open_stream(self, head: bytes, envelope: memoryview) -> bytes:
         """The plain message of a sealed stream."""
         if not self._keyring:
             raise PeerError("no_key")
@@ -126,8 +126,9 @@ class Seal:
         nonce = os.urandom(_NONCE)
         return bytes((_VERSION,)) + nonce + self._keyring.primary.encrypt(nonce, plain, covered)
 
-    def _opened(self, data: bytes, covered: bytes) -> bytes | None:
-        """The content of an envelope, None if it is not one that a key of ours opens."""
+    def _opened(self, data: memoryview, covered: bytes) -> bytes | None:
+        """The content of an envelope, None if it is not one that a key of ours opens. A view, because it may
+        be 20 MiB and is not worth a copy before somebody's key has proved itself."""
         if len(data) < OVERHEAD or data[0] > _VERSION:
             return None
         nonce, sealed = data[1 : 1 + _NONCE], data[1 + _NONCE :]
@@ -196,8 +197,8 @@ class StreamReader:
                 raise PeerError("stream_limit")
         if len(self._buffer) < self._sealed_bytes:
             return None
-        head, envelope = bytes(self._buffer[:_HEAD]), bytes(self._buffer[_HEAD : self._sealed_bytes])
-        plain = self._seal.open_stream(head, envelope)
+        with memoryview(self._buffer) as whole, whole[_HEAD : self._sealed_bytes] as envelope:
+            plain = self._seal.open_stream(bytes(whole[:_HEAD]), envelope)
         length = StreamScanner(self._limit).feed(plain)
         if length is None:
             raise PeerError("stream_cut")
