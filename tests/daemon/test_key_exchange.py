@@ -107,7 +107,7 @@ async def test_a_rotation_step_by_step(tmp_path: Path) -> None:
 async def test_each_step_waits_for_those_who_lack_the_one_before(tmp_path: Path) -> None:
     async with pool_of(tmp_path, 3) as pool:
         one, two, three = pool
-        with pytest.raises(KeyRefused, match=f"not everybody has key {NEW_PRINT}: n1"):
+        with pytest.raises(KeyRefused, match=f"there is no key {NEW_PRINT} here: install it first"):
             await one.exchange.use(NEW_PRINT)
         three.state = MemberState.FAILED
         report = await one.exchange.install(NEW_TEXT)

@@ -145,6 +145,8 @@ class KeyExchange:
     async def use(self, told: str, force: bool = False) -> dict[str, Any]:
         """Have everybody seal with a key that everybody has. Raises KeyRefused."""
         self._require_sealed()
+        if told not in self._keyring.fingerprints:
+            raise KeyRefused(f"there is no key {told} here: install it first")
         rows = await self._round(LIST, "")
         lacking = [f"{row.node} ({row.state})" for row in rows if told not in row.keys]
         if lacking and not force:
