@@ -23,6 +23,8 @@ NAMES = (
     "zoned_prefetch_paused", "process_resident_memory_bytes",
 )  # fmt: skip
 
+OUTSIDE = {"log": {"error": 1.0}, "gossip_io": {"rejected_wrong_key": 3, "streams_late": 1}}
+
 
 def values(metrics: Metrics, accept: str = "") -> dict[tuple[str, tuple[str, ...]], float]:
     metrics._rendered.clear()
@@ -36,9 +38,7 @@ def values(metrics: Metrics, accept: str = "") -> dict[tuple[str, tuple[str, ...
 
 
 def made(view: Snapshot, limit: int = 50) -> Metrics:
-    metrics = Metrics(
-        lambda: view, lambda s: {"node_running": True}, lambda: {"log": {"error": 1.0}}, "0.1.0", limit
-    )
+    metrics = Metrics(lambda: view, lambda s: {"node_running": True}, lambda: OUTSIDE, "0.1.0", limit)
     metrics.load.labels("cpu").set(0.5)
     return metrics
 
@@ -55,6 +55,7 @@ def test_names_and_values() -> None:
     assert found["zoned_dependency_accesses_total", ("shop", "peer")] == 80
     assert found["zoned_cache_evictions_total", ("memory",)] == 5
     assert found["zoned_gossip_rejected_total", ("crc",)] == 2
+    assert found["zoned_gossip_rejected_total", ("wrong_key",)] == 3
     assert found["zoned_prefetch_total", ("forecast", "used")] == 7
     assert found["zoned_peer_rtt_seconds", ("z2",)] == 0.08
     assert found["zoned_internal", ("error", "log")] == 1
