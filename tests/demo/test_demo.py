@@ -20,7 +20,9 @@ def test_zones_warm_each_other_and_nothing_fails(tmp_path: Path) -> None:
         rows = list(csv.reader(lines))
     small = tmp_path / "web.csv"
     with small.open("w") as out:
-        csv.writer(out).writerows(row for row in rows if row[1] in ("zone", "h0", "h1", "h2"))
+        # Twenty times as dense: all of it within hours, so that a fast run has many reads.
+        dense = [(float(ts) / 20, *rest) for ts, *rest in rows[1:] if rest[0] != "h3"]
+        csv.writer(out).writerows([rows[0], *dense])
     command = [sys.executable, "-m", "zoned", "demo", "--json", "--seconds", "20", "--trace", str(small)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=140)
     assert done.returncode == 0, done.stderr
@@ -32,7 +34,7 @@ def test_zones_warm_each_other_and_nothing_fails(tmp_path: Path) -> None:
     assert 0 < report["hit_ratio"] < 1 and 0 < report["lru_hit_ratio"] < 1
     assert report["mean_latency_ms"] < report["lru_mean_latency_ms"]
     assert report["peer_transfers"] > 0 and report["prefetched"] > 0
-    assert report["drained"]["moved_reads"] > 0
+    assert report["drained"]["held"] > 0 and report["drained"]["extra_misses"] <= report["drained"]["held"]
     assert len(report["dashboard"]) == 3
 
 

@@ -33,6 +33,7 @@ ROWS = [(number * 3600.0, number % 2, number % 3, b"c%d" % number) for number in
 def test_the_live_part_is_the_end_and_its_rate_is_bounded(seconds: float) -> None:
     play = cut(trace_of(ROWS), seconds)
     assert MIN_LIVE_S <= play.live_s <= MAX_LIVE_S
+    assert play.sessions[0].at_s == 0, "it begins with a read"
     assert 1.0 <= play.rate <= MAX_RATE
     assert play.live_from_s + play.live_s == ROWS[-1][0]
     assert play.past.ts[-1] < play.live_from_s, "what is lived is not learnt beforehand"

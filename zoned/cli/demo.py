@@ -23,7 +23,7 @@ from zoned.simulation.trace import TraceError
     default=90.0,
     show_default=True,
     type=click.FloatRange(20, 3600),
-    help="How long the live day lasts.",
+    help="How long the live day lasts (longer, if that were over 1000x).",
 )
 @click.option("--seed", default=1, show_default=True, help="Seeds the agents' chance.")
 @click.option(

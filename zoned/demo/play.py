@@ -49,9 +49,12 @@ class Play:
 
 
 def cut(trace: Trace, seconds: float, share: float = 0.05) -> Play:
-    """Cut a trace so that its last 24 to 36 hours (all of it, if it is shorter) last ``seconds``."""
+    """Cut a trace so that its last 24 to 36 hours (nearly all of it, if it is shorter) last ``seconds``, or
+    longer where that would be faster than ``MAX_RATE``. The live part begins with a read."""
     end_s, span_s = trace.ts[-1], trace.ts[-1] - trace.ts[0]
-    live_s = min(MAX_LIVE_S, max(MIN_LIVE_S, seconds * MAX_RATE), span_s * 0.9)
+    most_s = min(MAX_LIVE_S, span_s * 0.9)
+    first_s = next(ts for ts in trace.ts if ts >= end_s - most_s)
+    live_s = max(min(MIN_LIVE_S, most_s), end_s - first_s)
     rate = min(MAX_RATE, max(1.0, live_s / seconds))
     live_from_s = end_s - live_s
     live = next(i for i, ts in enumerate(trace.ts) if ts >= live_from_s)
