@@ -34,7 +34,7 @@ def test_zones_warm_each_other_and_nothing_fails(tmp_path: Path) -> None:
     assert 0 < report["hit_ratio"] < 1 and 0 < report["lru_hit_ratio"] < 1
     assert report["mean_latency_ms"] < report["lru_mean_latency_ms"]
     assert report["peer_transfers"] > 0 and report["prefetched"] > 0
-    assert report["drained"]["held"] > 0 and report["drained"]["extra_misses"] <= report["drained"]["held"]
+    assert report["drained"]["zone"] in ("h0", "h1", "h2") and report["drained"]["waited_s"] > 0
     assert len(report["dashboard"]) == 3
 
 
