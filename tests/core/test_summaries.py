@@ -91,7 +91,13 @@ def test_the_noise_of_a_load_is_no_news() -> None:
     desk.load(0.51)
     assert desk.at(10.0) is None
     desk.load(0.70)
-    assert desk.at(20.0) is not None
+    assert desk.at(20.0) is None, "it moves all the time, and waits for other news"
+    desk.forecast = forecast_of(2)
+    told = desk.at(21.0)
+    assert told is not None and told.load.cpu == pytest.approx(0.7)
+    desk.load(0.50)
+    assert desk.at(49.0) is None
+    assert desk.at(51.0) is not None, "or until it is stale"
 
 
 @pytest.mark.parametrize("what", ["ring", "drain", "drained"])

@@ -58,6 +58,9 @@ class NodeSettings:
     will be asked next may have changed. Longer: a forecast rise after a quiet hour is met later."""
     summary_interval_s: float = 5.0
     """How often at most we tell the others our load, demand and hot instances."""
+    load_interval_s: float = 29.0
+    """A load that moved is told so often, if there is no other news. Every host's load moves all the time:
+    told every 5 s it was three quarters of what a pool of 30 sent at rest. Just below ``idle_turn_s``."""
     summary_instances: int = 128
     """Hot instances in a summary (about 40 bytes each on the wire)."""
     policies: tuple[DependencyPolicy, ...] = ()

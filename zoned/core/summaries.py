@@ -66,7 +66,9 @@ class Publisher:
             drained=drained,
         )
         if last is not None and _same(made, last):
-            return None
+            moved = made.load != last.load
+            if not moved or now.wall_s - last.made_wall_s < settings.load_interval_s:
+                return None
         self._last = made
         return made
 
@@ -79,10 +81,9 @@ def _demand(forecast: Forecast) -> tuple[DependencyDemand, ...]:
 
 
 def _same(made: Summary, last: Summary) -> bool:
-    """Whether the new one says nothing new but the time."""
+    """Whether the new one says nothing new but the time and the load."""
     told: Callable[[Summary], tuple[object, ...]] = lambda s: (  # noqa: E731
         s.ring_id,
-        s.load,
         s.used_ratio,
         s.hit_ratio,
         s.demand,

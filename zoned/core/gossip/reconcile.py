@@ -195,7 +195,7 @@ class Reconciler:
             self.digests.gone(known.node)
         elif known.is_zoned() and before not in (MemberState.SUSPECT, MemberState.LEAVING, MemberState.ALIVE):
             others = len(self._channel.peers())
-            if self._wiring.rng.random() * others < self._wiring.settings.eager_peers:
+            if self._wiring.rng.random() * others < self._wiring.settings.greeters:
                 self._greet(known)
 
     def forgotten(self, node: NodeName) -> None:

@@ -84,8 +84,11 @@ class GossipSettings:
     """Anti-entropy: our root hash goes to one random zoned agent so often."""
     reconcile_fanout: int = 3
     """To how many random agents news is pushed in pools with more than ``eager_peers`` of them."""
-    eager_peers: int = 8
-    """Up to this many other agents, every change of ours is pushed to all of them."""
+    eager_peers: int = 32
+    """Up to this many other agents, every change of ours is pushed to all of them. What is pushed to a few
+    goes on by comparing versions, whose lists cost more than the news: 785 B/s at 30 agents, against 460."""
+    greeters: int = 8
+    """About so many agents greet a newcomer with what they know."""
     digests: bool = True
     """Publish what our cache holds. False: other zones do not know our copies (ablation)."""
     holdings_flush_count: int = 32
