@@ -150,7 +150,7 @@ coalesce = "fabric"
         return code
 
 
-def until(condition: Callable[[], object], what: str = "condition", within_s: float = 15.0) -> None:
+def until(condition: Callable[[], object], what: str = "condition", within_s: float = 30.0) -> None:
     """Look again and again until it holds; fail when it does not in time."""
     deadline_s = time.monotonic() + within_s
     while not condition():

@@ -15,7 +15,7 @@ import pytest
 
 from tests.daemon.processes import AgentProcess, Origin, agreed, pool, until
 
-pytestmark = pytest.mark.timeout(60)  # five processes start at once, on a machine that may be busy
+pytestmark = pytest.mark.timeout(90)  # five processes start at once, on a machine that may be busy
 Pool = tuple[Origin, list[AgentProcess]]
 
 
