@@ -14,6 +14,7 @@ from zoned.simulation.results import PolicyResult
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "tests" / "data"
+RETAIL = ROOT / "zoned" / "demo" / "data" / "retail.csv.gz"
 REFSIM = ROOT.parent / "shared" / "lab" / "refsim.py"
 
 
@@ -35,6 +36,10 @@ GOLDEN = {
     ("hurence_web", 0.05, "s3fifo"): Figures(0.3575, 129.49, 17190, 0, 0, 26756),
     ("hurence_web", 0.05, "peer"): Figures(0.3575, 98.57, 10294, 6896, 0, 26756),
     ("hurence_web", 0.05, "oracle"): Figures(0.6003, 80.94, 13418, 1613, 4337, 26756),
+    ("retail", 0.05, "lru"): Figures(0.2045, 160.1, 200370, 0, 0, 251887),
+    ("retail", 0.05, "sieve"): Figures(0.2995, 141.1, 176446, 0, 0, 251887),
+    ("retail", 0.05, "s3fifo"): Figures(0.3075, 139.49, 174421, 0, 0, 251887),
+    ("retail", 0.05, "peer"): Figures(0.3075, 109.32, 111091, 63330, 0, 251887),
     ("semicomplete_web", 0.05, "lru"): Figures(0.62, 77.01, 2913, 0, 0, 7665),
     ("semicomplete_web", 0.05, "sieve"): Figures(0.6283, 75.34, 2849, 0, 0, 7665),
     ("semicomplete_web", 0.05, "s3fifo"): Figures(0.6459, 71.82, 2714, 0, 0, 7665),

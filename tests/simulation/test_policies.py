@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simulation.reference import DATA, GOLDEN, rounded, run_refsim
+from tests.simulation.reference import DATA, GOLDEN, RETAIL, rounded, run_refsim
 from tests.simulation.small_traces import small_traces
 from zoned.core import eviction
 from zoned.simulation.policies import REFERENCE, SPAN, lru_misses, spans
@@ -21,11 +21,11 @@ TRACES = ("hurence_web", "semicomplete_web")
 
 @cache
 def trace_of(name: str) -> Trace:
-    return read([DATA / f"{name}.csv.gz"])
+    return read([RETAIL if name == "retail" else DATA / f"{name}.csv.gz"])
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize("name", [*TRACES, "retail"])
 def test_figures_are_the_references(name: str, policy: str) -> None:
     trace = trace_of(name)
     result = REFERENCE[policy](trace, trace.capacity(0.05), ReplayOptions(), no_progress)

@@ -22,7 +22,7 @@ def run(**changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("fault", sorted(SCENARIOS))
 def test_a_fault_breaks_nothing_and_fails_no_read_that_could_be_answered(fault: str) -> None:
     report = run(fault=fault, seed=3)
-    again = f"again: zoned simulate --zones 6 --minutes 2 --seed 3 --fault {fault}"
+    again = f"again: run(fault={fault!r}, seed=3)"
     assert report["breaches"] == [], again
     assert report["ring_agreed"], again
     # What waits at an agent when it is switched off has lost its server; all else is answered.

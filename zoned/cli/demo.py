@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,7 +15,7 @@ from rich.console import Console
 from zoned.core.settings import ABLATIONS
 from zoned.demo.run import DemoError, DemoOptions
 from zoned.demo.run import demo as run_demo
-from zoned.demo.screen import LiveScreen, SilentScreen, TextScreen
+from zoned.demo.screen import LiveScreen, Screen, SilentScreen, TextScreen
 from zoned.simulation.trace import TraceError
 
 
@@ -50,15 +52,24 @@ def demo(
         SilentScreen() if as_json else LiveScreen(console) if console.is_terminal else TextScreen(console)
     )
     try:
-        result = asyncio.run(run_demo(options, screen))
+        result = asyncio.run(_until_told_to_stop(options, screen))
     except (DemoError, TraceError) as error:
         click.echo(f"zoned demo: {error}", err=True)
         sys.exit(1)
+    except asyncio.CancelledError:
+        sys.exit(143)
     except KeyboardInterrupt:
         sys.exit(0 if serve else 130)
     if as_json:
         click.echo(json.dumps(result))
     else:
         screen.result(result)
-    bad = not result["ring_agreed"] or (result["killed"] is not None and result["killed"]["failed_reads"])
-    sys.exit(1 if bad else 0)
+    sys.exit(0 if result["ring_agreed"] and not result["failures"] else 1)
+
+
+async def _until_told_to_stop(options: DemoOptions, screen: Screen) -> dict[str, Any]:
+    """Run the demo; SIGTERM ends it as Ctrl-C does: the agents first."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await run_demo(options, screen)

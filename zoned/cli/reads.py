@@ -37,7 +37,11 @@ def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--wait-warm", type=click.FloatRange(0, 1), help="Wait until this share of the zone is warm.")
+@click.option(
+    "--wait-warm",
+    type=click.FloatRange(0, 1),
+    help="Wait until this share of what was hot at the last stop is held again (nothing was: at once).",
+)
 @asks_agent
 def status(agent: Agent, output: str | None, wait_warm: float | None, timeout: float) -> None:
     """How this agent is. Exit code 3 when it is not ready, 5 when --wait-warm ran into --timeout."""

@@ -93,7 +93,12 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
 @click.option(
     "--dep-prefix", is_flag=True, help="Objects are dep:key (envoy: the cluster is the dependency)."
 )
-@click.option("--ablate", type=click.Choice(list(ABLATIONS)), multiple=True, help="Switch a stage off.")
+@click.option(
+    "--ablate",
+    type=click.Choice(list(ABLATIONS)),
+    multiple=True,
+    help="Switch a stage off (refresh: no effect without TTLs).",
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def replay(

@@ -35,7 +35,7 @@ from zoned.simulation.run import simulate as run_simulation
 def simulate(zones: int, minutes: float, seed: int, loss: float, fault: str, as_json: bool) -> None:
     """Run a whole pool in virtual time, inject a fault, and check what must hold.
 
-    Exits 3 when an invariant was broken or a read failed that could have been answered.
+    Exits 3 when an invariant was broken; failed reads are in the report.
     """
     options = SimulateOptions(zones=zones, minutes=minutes, seed=seed, loss=loss, fault=fault)
     shown = sys.stderr.isatty() and not as_json

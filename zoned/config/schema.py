@@ -211,7 +211,7 @@ DEPENDENCY = (
     _policy("ttl_s", "ttl", units.duration(0.0, example="5m", above=True), "how long a copy is fresh",
             absent="what the origin says, else 5m"),
     _policy("coalesce", "coalesce", kinds.choice("auto", "zone", "fabric"),
-            "who shares one fetch: this zone, all zones, or what measurement favours"),
+            "who shares one fetch: this zone (auto: the same, so far) or all zones"),
     _policy("stale_while_revalidate_s", "stale_while_revalidate", units.duration(0.0),
             "serve a copy so long past its time while a new one comes"),
     _policy("stale_if_error_s", "stale_if_error", units.duration(0.0),

@@ -137,6 +137,10 @@ class Landings:
                 )
             elif stale is not None:
                 actions.append(Serve(request=waiter.request, key=flight.key, stale=True))
+                waited_s = now.mono_s - waiter.since_s
+                self.account(
+                    flight.key, flight.key_hash, stale.size, waiter.client, Source.LOCAL, waited_s, now
+                )
                 self.counters["stale_for_error"] += 1
             else:
                 actions.append(Refuse(request=waiter.request, outcome=landing.outcome, detail=landing.detail))

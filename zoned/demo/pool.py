@@ -190,6 +190,16 @@ class Pool:
             len(r["members"]) == members for r in rings
         )
 
+    async def all_see(self, agent: Agent, state: str) -> bool:
+        """Whether all other agents that run hold that one for ``state``."""
+        for other in self.alive:
+            if other is agent:
+                continue
+            states = {m["node"]: m["state"] for m in (await self.get(other, "v1/members"))["members"]}
+            if states.get(agent.node) != state:
+                return False
+        return True
+
     async def kill(self, agent: Agent) -> None:
         """kill -9."""
         assert agent.process is not None

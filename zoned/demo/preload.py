@@ -25,7 +25,7 @@ class Delays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What the preload did, for the report."""
+    """What the preload did, for the report: ratios over all of it, cold start included, from the ledgers."""
 
     requests: int
     hit_ratio: float
@@ -51,6 +51,6 @@ def preload(
         directory = directories[host.zone]
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / "state", encode(host.node.export_state()))
-    lru = result.details["ledger_lru_hit_ratio"]
-    assert isinstance(lru, float)
-    return Past(requests=len(play.past), hit_ratio=result.hit_ratio, lru_hit_ratio=lru)
+    ours, lru = result.details["ledger_hit_ratio"], result.details["ledger_lru_hit_ratio"]
+    assert isinstance(ours, float) and isinstance(lru, float)
+    return Past(requests=len(play.past), hit_ratio=ours, lru_hit_ratio=lru)

@@ -55,7 +55,8 @@ async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
         play = cut(read([options.trace]), options.seconds)
         screen.say(
             f"{options.trace.name}: {len(play.zones)} zones, cache {play.capacity} objects a zone; "
-            f"the last {play.live_s / 3600:.0f} h at {play.rate:.0f}x, {play.requests} reads"
+            f"the last {play.live_s / 3600:.0f} h at {play.rate:.0f}x, "
+            f"{play.requests} reads in {play.live_s / play.rate:.0f} s"
         )
         screen.say(
             f"injected latencies: origin {options.origin_delay_ms:g} ms, "
@@ -214,23 +215,18 @@ async def _kill(
     ledger = await pool.get(agent, "v1/ledger")
     screen.phase(f"kill -9 of {agent.node}")
     await pool.kill(agent)
-
-    async def known() -> bool:
-        for other in pool.alive:
-            states = {m["node"]: m["state"] for m in (await pool.get(other, "v1/members"))["members"]}
-            if states.get(agent.node) != "failed":
-                return False
-        return True
-
-    detected_s = await pool.until(known, DETECT_TIMEOUT_S, f"nobody noticed that {agent.node} is dead")
+    gone = f"nobody noticed that {agent.node} is dead"
+    detected_s = await pool.until(lambda: pool.all_see(agent, "failed"), DETECT_TIMEOUT_S, gone)
     screen.say(
         f"{agent.node} is held failed by all others after {detected_s:.1f} s; failed reads: {traffic.failed}"
     )
     screen.phase("traffic")
+    began_s = time.monotonic()
     await pool.start(agent)
-    size = len(pool.agents)
-    back_s = await pool.until(lambda: pool.agreed(size), JOIN_TIMEOUT_S, f"{agent.node} does not come back")
-    screen.say(f"{agent.node} is back in the ring {back_s:.1f} s after its restart")
+    await pool.until(lambda: pool.all_see(agent, "alive"), JOIN_TIMEOUT_S, f"{agent.node} does not come back")
+    screen.say(
+        f"{agent.node} is alive for all others {time.monotonic() - began_s:.1f} s after it was started again"
+    )
     return Killed(node=agent.node, detected_s=detected_s, ledger=ledger)
 
 

@@ -171,8 +171,8 @@ def result_table(result: dict[str, Any]) -> Table:
         )
     if result["drained"] is not None:
         drained = result["drained"]
-        text = f"{drained['zone']} in {drained['waited_s']} s, extra misses {drained['extra_misses']}"
-        table.add_row("drain", f"{text} of {drained['moved_reads']} moved reads", "")
+        again = f"{drained['extra_misses']} origin fetches of the {drained['held']} instances held before"
+        table.add_row("drain", f"{drained['zone']} in {drained['waited_s']} s, then {again}", "")
     table.add_row(
         "ring", f"{result['agents']} agents, " + ("all agree" if result["ring_agreed"] else "NOT agreed"), ""
     )

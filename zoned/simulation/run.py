@@ -1,4 +1,4 @@
-"""``zoned simulate``: a pool of any size under faults, from a seed, hundreds of times faster than life.
+"""``zoned simulate``: a pool of any size under faults, from a seed, without waiting for clocks.
 
 The report's ``digest`` is a hash over everything that was decided and said; two runs of one seed give the
 same, whatever machine or PYTHONHASHSEED (a test holds us to it).

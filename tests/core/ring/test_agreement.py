@@ -86,16 +86,6 @@ def test_any_order_of_the_same_facts_gives_the_same_ring() -> None:
     assert len(ids) == 1
 
 
-def test_the_ring_before_is_known_for_the_hand_over() -> None:
-    agreement = Agreement(FAST, "n0")
-    assert agreement.previous(at(0)) is None
-    old = agreement.settle(zones_of(2), (), at(1))
-    assert agreement.previous(at(2)) is None  # nothing but the empty ring came before
-    agreement.settle(zones_of(3), (), at(10))
-    assert agreement.previous(at(10 + FAST.handover_s)) is old
-    assert agreement.previous(at(11 + FAST.handover_s)) is None
-
-
 def test_disagreeing_says_who_and_since_when() -> None:
     agreement = Agreement(FAST, "n0")
     ring = agreement.settle(zones_of(3), (), at(100))

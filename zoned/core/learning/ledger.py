@@ -48,11 +48,10 @@ class Tally(NamedTuple):
 
     def latency_s(self, prices: PriceList) -> float:
         """Seconds waited in all, at these prices."""
-        unanswered = max(0, self.requests - self.local - self.peer - self.origin - self.home)
         return (
             self.local * prices(Source.LOCAL)
             + self.peer * prices(Source.PEER)
-            + (self.origin + unanswered) * prices(Source.ORIGIN)
+            + self.origin * prices(Source.ORIGIN)
             + self.home * prices(Source.HOME)
         )
 

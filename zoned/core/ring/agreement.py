@@ -43,7 +43,6 @@ class Agreement:
         self._members: tuple[Member, ...] = ()
         self._outs: tuple[NodeName, ...] = ()
         self._changed: Instant | None = None
-        self._previous: Ring | None = None
         self._differs: dict[NodeName, float] = {}  # who has another ring than ours, since when (wall)
         self._next_out_s: float | None = None  # mono
         self.ring = Ring.build((), settings)
@@ -68,18 +67,11 @@ class Agreement:
         # A weight over the limit makes these differ every time; the ids then still say that nothing changed.
         ring = self.ring if place == self.ring.members else Ring.build(place, self._settings)
         if ring != self.ring:
-            self._previous = self.ring if self.ring.members else None
             self.ring = ring
             self._changed = now
             self.epoch += 1
             self.counters["ring_changes"] += 1
         return self.ring
-
-    def previous(self, now: Instant) -> Ring | None:
-        """The ring before this one, while a miss should still ask its owners (``handover_s``)."""
-        if self._changed is None or now.mono_s - self._changed.mono_s > self._settings.handover_s:
-            self._previous = None
-        return self._previous
 
     def disagreeing(self, summaries: Mapping[NodeName, Summary]) -> tuple[tuple[NodeName, str, float], ...]:
         """(node, its ring id, since when on the wall clock) of the agents whose ring is another one."""

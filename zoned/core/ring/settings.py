@@ -41,5 +41,3 @@ class RingSettings:
     out_whole_zone: bool = False
     """Whether the last member of a zone may be declared out by time alone. False: a dark zone keeps its
     place (it is a partition far more often than a removal), and its shards are served by the next."""
-    handover_s: float = 600.0
-    """How long the ring before this one is remembered, so that a miss can ask the old owner first."""
