@@ -51,6 +51,7 @@ class Node:
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
         self._last_turn_s = now.mono_s
+        self._pace_s = settings.turn_interval_s
         self._dirty = True  # something happened that the next turn should look at
         if state is not None:
             persistence.restore_state(stages, state, now)
@@ -60,7 +61,8 @@ class Node:
     def handle(self, event: ev.Event, now: Instant) -> list[Action]:
         """Take one event; return what is to be done, in order."""
         actions = self._handlers[type(event)](event, now) or []
-        if now.mono_s >= self._turn_due_s():
+        now_s = now[0]
+        if now_s >= self._last_turn_s + self._pace_s and now_s >= self._turn_due_s():
             actions += self._turn(now)
         self._tell_holdings(now)
         return self._after_gossip(actions, now)
@@ -130,7 +132,7 @@ class Node:
     def _turn_due_s(self) -> float:
         moving = self.plan is not None and self.plan.draining
         busy = self._dirty or self.observer.pending or moving
-        soonest_s = self._last_turn_s + self.settings.turn_interval_s
+        soonest_s = self._last_turn_s + self._pace_s
         if busy:
             return soonest_s
         return max(soonest_s, min(self._last_turn_s + self.settings.idle_turn_s, self.cache.next_refresh_s))

@@ -58,6 +58,7 @@ class Host:
     _numbers: int = 0
     _armed_s: float | None = None
     _ticks: int = 0
+    _depth: int = 0
     _tick_at_s: float = -1.0
     _perform: dict[type, Callable[[Any], None]] = field(default_factory=dict)
 
@@ -132,8 +133,11 @@ class Host:
             return
         actions = node.handle(event, self.cluster.instant())
         if actions:
+            self._depth += 1
             self._do(actions)
-        self._arm()
+            self._depth -= 1
+        if not self._depth:  # the events that the actions caused at once are over by now: one look will do
+            self._arm()
 
     def read(self, key: InstanceKey, client: bytes) -> None:
         """A client of this zone reads; the answer goes to ``cluster.answered``."""
