@@ -43,11 +43,21 @@ def test_the_season_is_the_wall_unless_told_otherwise() -> None:
 
 def test_a_fast_season_runs_from_the_agreed_moment() -> None:
     plain = Clock().now()
-    fast = Clock(season_start_s=plain.wall_s - 10.0, season_rate=100.0)
-    later = Clock(season_start_s=plain.wall_s - 10.0, season_rate=100.0)  # an agent that starts a bit later
+    since_s = plain.wall_s - 10.0
+    fast = Clock(1.3e9, 100.0, since_s)
+    later = Clock(1.3e9, 100.0, since_s)  # an agent that starts a bit later
     one, two = fast.now(), later.now()
-    assert one.season_s - (plain.wall_s - 10.0) == pytest.approx(1000.0, abs=100.0)
+    assert one.season_s - 1.3e9 == pytest.approx(1000.0, abs=100.0)
     assert two.season_s - one.season_s == pytest.approx(100 * (two.wall_s - one.wall_s), abs=0.5)
+
+
+def test_before_its_moment_a_fast_season_goes_as_the_wall() -> None:
+    clock = Clock(1.3e9, 1000.0, Clock().now().wall_s + 3600.0)
+    assert clock.now().season_s == pytest.approx(1.3e9 - 3600.0, abs=5.0)
+
+
+def test_a_season_may_start_elsewhere_and_run_as_the_wall() -> None:
+    assert Clock(season_start_s=1.3e9).now().season_s == pytest.approx(1.3e9, abs=5.0)
 
 
 # ---- log ----------------------------------------------------------------------------------------

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
+from zoned.config import load
 from zoned.core.names import InstanceKey
+from zoned.daemon.clock import Clock
 from zoned.demo.play import MAX_LIVE_S, MAX_RATE, MIN_LIVE_S, cut
+from zoned.demo.pool import agents_of
+from zoned.demo.run import DemoOptions, configure
 from zoned.simulation.trace import Trace
 
 DAY = 86_400.0
@@ -55,3 +62,12 @@ def test_a_short_trace_is_played_too() -> None:
     play = cut(trace_of([(float(number), 0, 0, b"") for number in range(100)]), 20.0)
     assert play.live_s == pytest.approx(99 * 0.9)
     assert play.requests == 90
+
+
+def test_the_agents_season_is_the_traces_when_the_day_begins(tmp_path: Path) -> None:
+    play = cut(trace_of(ROWS), 90.0)
+    agent = agents_of(play.zones, tmp_path)[0]
+    configure(agent, agent, play, DemoOptions(), 1, time.time() - 1.0)
+    who = load(agent.directory / "zoned.toml", {}, {}).agent
+    season_s = Clock(who.season_start_s, who.season_rate, who.season_since_s).now().season_s
+    assert season_s - play.live_from_s == pytest.approx(play.rate, rel=0.5), "a second into the day"

@@ -214,6 +214,7 @@ def _build(parsed: _Parsed, prefixes: list[str], path: Path | None) -> Config:
             seed=values["agent.seed"],
             season_start_s=values["agent.season_start"],
             season_rate=values["agent.season_rate"],
+            season_since_s=values["agent.season_since"],
         ),
         http=HttpConfig(
             listen=values["http.listen"],

@@ -113,7 +113,8 @@ AGENT = (
     _key("agent", "ablate", kinds.items(kinds.choice(*ABLATIONS), "stages: " + ", ".join(ABLATIONS)),
          "stages to switch off, to see what each is worth", default=()),
     _key("agent", "season_start", units.moment(), "demo, tests: the season clock starts at this time",
-         absent="now"),
+         absent="season_since"),
+    _key("agent", "season_since", units.moment(), "demo, tests: the moment at which it starts", absent="now"),
     _key("agent", "season_rate", kinds.number(0.0, 1e6, above=True),
          "demo, tests: the season clock runs so many times faster", default=1.0),
 )  # fmt: skip

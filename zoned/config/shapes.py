@@ -29,9 +29,11 @@ class AgentConfig:
     """``text`` or ``json``."""
     seed: int = 0
     season_start_s: float | None = None
-    """Demo and tests: the season clock starts at this Unix time ..."""
+    """Demo and tests: the season clock starts at this Unix time, at ``season_since_s`` ..."""
     season_rate: float = 1.0
     """... and runs this many times faster than the wall's. None and 1.0: it is the wall clock."""
+    season_since_s: float | None = None
+    """When it starts, by the wall; all agents of a demo are told the same moment. None: at their start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,8 @@ class Agent:
         self._log = log
         self._spawn = spawn
         self._stop = stop
-        self.clock = Clock(config.agent.season_start_s, config.agent.season_rate)
+        who = config.agent
+        self.clock = Clock(who.season_start_s, who.season_rate, who.season_since_s)
         self.notifier = Notifier()
         self._keyring, warning = open_keyring(config.agent.data_dir, config.gossip.key_file)
         if warning:

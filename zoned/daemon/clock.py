@@ -20,18 +20,25 @@ from zoned.core.names import Instant
 class Clock:
     """Reads the three clocks; monotonic and season time never jump between two readings."""
 
-    def __init__(self, season_start_s: float | None = None, season_rate: float = 1.0) -> None:
-        """From ``season_start_s`` (Unix time; None: from now) season time runs ``season_rate`` times as fast
-        as the wall. With rate 1 it equals the wall."""
+    def __init__(
+        self,
+        season_start_s: float | None = None,
+        season_rate: float = 1.0,
+        season_since_s: float | None = None,
+    ) -> None:
+        """At the wall time ``season_since_s`` (None: now) the season is ``season_start_s`` (None: wall);
+        after it, it runs ``season_rate`` times as fast as the wall; before, as fast. All in Unix time.
+        Without a start and with rate 1 it is the wall's time."""
+        self._born_mono_s, self._born_wall_s = time.monotonic(), time.time()
+        self._is_wall = season_start_s is None and season_rate == 1.0
         self._rate = season_rate
-        self._born_mono_s = time.monotonic()
-        now_s = time.time()
-        start_s = now_s if season_start_s is None else season_start_s
-        self._born_season_s = start_s + (now_s - start_s) * season_rate
+        self._since_s = self._born_wall_s if season_since_s is None else season_since_s
+        self._start_s = self._since_s if season_start_s is None else season_start_s
 
     def now(self) -> Instant:
         """This moment."""
         mono_s, wall_s = time.monotonic(), time.time()
-        if self._rate == 1.0:
+        if self._is_wall:
             return Instant(mono_s, wall_s, wall_s)
-        return Instant(mono_s, wall_s, self._born_season_s + (mono_s - self._born_mono_s) * self._rate)
+        ahead_s = self._born_wall_s + (mono_s - self._born_mono_s) - self._since_s
+        return Instant(mono_s, wall_s, self._start_s + (ahead_s * self._rate if ahead_s > 0 else ahead_s))

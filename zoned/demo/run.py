@@ -30,6 +30,8 @@ from zoned.demo.traffic import Traffic
 from zoned.simulation.trace import read
 
 TRACE = Path(__file__).parent / "data" / "retail.csv.gz"
+START_S = 12.0
+"""From the start of the agents to the start of the day: they start, join and agree in less."""
 KILL_AT, DRAIN_AT = 0.3, 0.55  # shares of the reads
 JOIN_TIMEOUT_S, DETECT_TIMEOUT_S, DRAIN_TIMEOUT_S = 30.0, 60.0, 45.0
 
@@ -64,8 +66,8 @@ async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
         )
         past = await _learn(play, options, work, screen)
         agents = agents_of(play.zones, work)
-        async with _running(play, options, agents) as (pool, origin, session):
-            result = await _live(play, past, options, pool, origin, session, screen)
+        async with _running(play, options, agents) as (pool, origin, session, since_s):
+            result = await _live(play, past, since_s, pool, origin, session, screen)
             if options.serve:
                 screen.result(result)
                 screen.say("dashboards are up until Ctrl-C: " + "  ".join(result["dashboard"]))
@@ -99,27 +101,27 @@ async def _learn(play: Play, options: DemoOptions, work: Path, screen: Screen) -
 @contextlib.asynccontextmanager
 async def _running(
     play: Play, options: DemoOptions, agents: list[Agent]
-) -> AsyncIterator[tuple[Pool, DemoOrigin, aiohttp.ClientSession]]:
-    """The origin and all agents, up; and down again whatever happens."""
+) -> AsyncIterator[tuple[Pool, DemoOrigin, aiohttp.ClientSession, float]]:
+    """The origin and all agents, up; and down again whatever happens. Last: when (Unix time) their season
+    clocks reach the live part and run fast from there on."""
     origin = DemoOrigin(options.origin_delay_ms / 1000)
     connector = aiohttp.TCPConnector(limit=256)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         pool = Pool(agents, session, options.peer_delay_ms)
         try:
             await origin.start()
-            # The season begins a little early: by the time the agents are up and traffic starts, it is right.
-            season_s = play.live_from_s
+            since_s = time.time() + START_S
             for agent in agents:
-                _configure(agent, agents[0], play, options, origin.port, season_s)
+                configure(agent, agents[0], play, options, origin.port, since_s)
             await asyncio.gather(*[pool.start(agent) for agent in agents])
-            yield pool, origin, session
+            yield pool, origin, session, since_s
         finally:
             await pool.stop()
             await origin.stop()
 
 
-def _configure(
-    agent: Agent, seed: Agent, play: Play, options: DemoOptions, origin_port: int, season_s: float
+def configure(
+    agent: Agent, seed: Agent, play: Play, options: DemoOptions, origin_port: int, since_s: float
 ) -> None:
     """Write the agent's configuration file."""
     dependencies = sorted({key.dependency for session in play.sessions for key in session.keys})
@@ -129,7 +131,8 @@ def _configure(
         f'zone = "{agent.zone}"',
         f'data_dir = "{agent.data_dir}"',
         f"seed = {options.seed}",
-        f"season_start = {season_s!r}",
+        f"season_start = {play.live_from_s!r}",
+        f"season_since = {since_s!r}",
         f"season_rate = {play.rate!r}",
         f"ablate = [{', '.join(repr(stage) for stage in options.ablate)}]".replace("'", '"'),
         "[http]",
@@ -154,7 +157,7 @@ def _configure(
 async def _live(
     play: Play,
     past: Past,
-    options: DemoOptions,
+    since_s: float,
     pool: Pool,
     origin: DemoOrigin,
     session: aiohttp.ClientSession,
@@ -168,6 +171,7 @@ async def _live(
     )
     screen.say(f"all {size} agents agree on one ring after {joined_s:.1f} s")
     screen.phase("traffic")
+    await asyncio.sleep(max(0.0, since_s - time.time()))  # the day begins when the season clocks say so
     traffic = Traffic(play, pool, session)
     playing = asyncio.create_task(traffic.run(), name="traffic")
     watching = asyncio.create_task(screen.watch(pool, traffic), name="screen")
