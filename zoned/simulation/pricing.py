@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoned.core.records import Source
 from zoned.simulation.results import PolicyResult, ReplayOptions
 
 
@@ -24,7 +23,6 @@ class Prices:
     local_s: float
     peer_s: float
     origin_s: float
-    home_s: float
 
     @classmethod
     def of(cls, options: ReplayOptions) -> Prices:
@@ -33,16 +31,7 @@ class Prices:
             local_s=options.hit_s,
             peer_s=options.hit_s + options.rtt_s,
             origin_s=options.hit_s + options.origin_s,
-            home_s=options.hit_s + options.rtt_s + options.origin_s,
         )
-
-    def of_source(self, source: Source) -> float:
-        """Seconds for a read answered from that source."""
-        if source is Source.LOCAL:
-            return self.local_s
-        if source is Source.PEER:
-            return self.peer_s
-        return self.origin_s if source is Source.ORIGIN else self.home_s
 
 
 class Meter:

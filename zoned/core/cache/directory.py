@@ -42,7 +42,6 @@ class Directory:
         self._cursor = 0
         self._claims = 0  # in use and retired
         self._decoded: dict[int, tuple[NodeName, ...]] = {}
-        self._false: dict[NodeName, int] = {}
         self._counters = counters  # of the whole stage
         counters.update(claims_dropped=0, false_positives=0, directory_resets=0)
 
@@ -63,7 +62,6 @@ class Directory:
     def gone(self, node: NodeName) -> None:
         """The member failed or left: it holds nothing as far as we are concerned."""
         bit = self._bit.pop(node, None)
-        self._false.pop(node, None)
         if bit is None:
             return
         del self._node[bit], self._count[node]
@@ -80,11 +78,9 @@ class Directory:
         names = self._decoded.get(mask)
         return self._decode(mask) if names is None else names
 
-    def false_positive(self, node: NodeName) -> None:
-        """The member was asked, and had no copy. Its claim stays: its digest will say when it is gone."""
+    def false_positive(self) -> None:
+        """A member was asked, and had no copy. Its claim stays: its digest will say when it is gone."""
         self._counters["false_positives"] += 1
-        if node in self._count:
-            self._false[node] = self._false.get(node, 0) + 1
 
     def tidy(self) -> None:
         """Wipe the bits of members that are gone from one partition: a 256th of the work each time."""
@@ -100,10 +96,6 @@ class Directory:
     def sizes(self) -> dict[NodeName, int]:
         """How many instances each member claims, by name."""
         return dict(sorted(self._count.items()))
-
-    def false_positives(self) -> dict[NodeName, int]:
-        """How often each member did not have what it claimed, by name."""
-        return dict(sorted(self._false.items()))
 
     # ---- inside ---------------------------------------------------------------------------------
 
