@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoned.config import defaults, describe, effective, load
+import pytest
+
+from zoned.config import defaults, describe, detections, effective, load
 from zoned.config.schema import KEYS
+from zoned.core.gossip import GossipSettings
 
 TEXT = """
 [agent]
@@ -55,3 +58,23 @@ def test_the_defaults_are_a_file_that_only_lacks_a_zone(tmp_path: Path) -> None:
     path.write_text("\n".join(defaults()))
     config = load(path, {}, {"agent.zone": "eu-1"})
     assert config.node == load(None, {}, {"agent.zone": "eu-1"}).node
+
+
+def test_what_the_timers_mean_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "zoned.toml"
+    path.write_text(TEXT)
+    for profile, typical_s in (("lan", 6.1), ("wan", 40.1)):
+        config = load(path, {"ZONED_GOSSIP__PROFILE": profile}, {})
+        assert detections(config)[10].typical_s == pytest.approx(typical_s, abs=0.5)
+        lines = list(effective(config))
+        told = f"mostly {detections(config)[10].typical_s:.3g} s, in a pool of 10"
+        assert any(line.endswith(told) for line in lines[lines.index("[gossip]") : lines.index("[store]")])
+    quick = load(path, {"ZONED_GOSSIP__PROBE_INTERVAL": "500ms"}, {})
+    assert detections(quick)[10].typical_s < 0.6 * 6.1
+
+
+def test_the_defaults_leave_timers_to_the_profile(tmp_path: Path) -> None:
+    path = tmp_path / "zoned.toml"
+    path.write_text("\n".join(defaults()).replace('profile = "lan"', 'profile = "wan"'))
+    assert load(path, {}, {"agent.zone": "eu-1"}).node.gossip == GossipSettings.profile("wan")
+    assert "# probe_interval = " in path.read_text()

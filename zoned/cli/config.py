@@ -10,7 +10,7 @@ import click
 
 from zoned.cli.client import BAD_CONFIG
 from zoned.cli.output import output_option, show, wants_json
-from zoned.config import DEFAULT_PATH, Config, ConfigError, defaults, describe, effective, load
+from zoned.config import DEFAULT_PATH, Config, ConfigError, defaults, describe, detections, effective, load
 
 file_option = click.option(
     "-c", "--config", "path", type=click.Path(path_type=Path), help=f"Default: {DEFAULT_PATH} if it is there."
@@ -49,12 +49,14 @@ def check(path: Path | None, output: str | None) -> None:
 @click.option("--origin", is_flag=True, help="Say where each value comes from.")
 @output_option
 def show_config(path: Path | None, origin: bool, output: str | None) -> None:
-    """What is in force: files, variables and defaults together. Headers of origins are hidden."""
+    """What is in force: files, variables and defaults together, and how fast crashes are noticed with it.
+    Headers of origins are hidden."""
     loaded = read_config(path, {})
     rows = describe(loaded)
     if not origin:
         rows = [{"key": row["key"], "value": row["value"]} for row in rows]
-    show({"config": rows}, output, lambda: effective(loaded, origin=origin))
+    noticed = [{"members": members, **told._asdict()} for members, told in detections(loaded).items()]
+    show({"config": rows, "detection": noticed}, output, lambda: effective(loaded, origin=origin))
 
 
 @config.command("defaults")

@@ -1,8 +1,8 @@
 """The configuration: TOML files, variables and flags become one frozen ``Config``, or all that is wrong.
 
-``schema`` is the table of every key; ``kinds``, ``units`` and ``addresses`` say what values may be;
-``given`` collects what was written and where, with ``lines`` for line numbers; ``load`` puts it together;
-``show`` writes it back. A package rather than one file because the table alone fills a page or three.
+``schema`` is the table of every key (``gossip``: its timers); ``kinds``, ``units`` and ``addresses`` say what
+values may be; ``given`` collects what was written and where, with ``lines`` for line numbers; ``load`` puts
+it together; ``show`` writes it back. A package rather than one file: the table alone fills some pages.
 """
 
 from zoned.config.load import DEFAULT_PATH, load
@@ -15,7 +15,7 @@ from zoned.config.shapes import (
     PeerConfig,
     StoreConfig,
 )
-from zoned.config.show import defaults, describe, effective
+from zoned.config.show import defaults, describe, detections, effective
 from zoned.core.errors import ConfigError
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "StoreConfig",
     "defaults",
     "describe",
+    "detections",
     "effective",
     "load",
 ]

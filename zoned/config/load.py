@@ -13,10 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoned.config import gossip
 from zoned.config.addresses import address_text, is_loopback, is_wildcard
 from zoned.config.given import Findings, Given, read_env, read_files, read_flags
 from zoned.config.kinds import Wrong, shown
 from zoned.config.schema import (
+    BY_PATH,
     DEPENDENCY,
     KEYS,
     STAGE_DEFAULTS,
@@ -35,6 +37,7 @@ from zoned.config.shapes import (
     StoreConfig,
 )
 from zoned.core.errors import ConfigError
+from zoned.core.gossip import GossipSettings
 from zoned.core.names import Address
 from zoned.core.records import DependencyPolicy
 from zoned.core.settings import NodeSettings, ablated
@@ -98,6 +101,7 @@ def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, str]) ->
     _require_zone(parsed, found, path)
     _check_addresses(parsed)
     _check_horizons(parsed)
+    _check_timers(parsed)
     names = list(_dependencies(parsed, found))
     if parsed.problems:
         raise ConfigError(tuple(sorted(dict.fromkeys(parsed.problems), key=_reading_order)))
@@ -119,6 +123,10 @@ def _defaults(parsed: _Parsed, env: Mapping[str, str]) -> None:
         parsed.values.pop("agent.data_dir", None)
         parsed.default("agent.data_dir", default_data_dir(env))
     parsed.default("http.socket", default_socket())
+    parsed.default("gossip.profile", BY_PATH["gossip.profile"].default)
+    profile = parsed.values["gossip.profile"]
+    for name, value in gossip.profile_values(profile).items():
+        parsed.default(f"gossip.{name}", value, f"default (profile {profile})")
     for key in KEYS:
         if not key.required and key.path != "gossip.advertise":
             parsed.default(key.path, key.default)
@@ -168,6 +176,16 @@ def _check_horizons(parsed: _Parsed) -> None:
     if list(horizons) != sorted(set(horizons)):
         what = "expected different durations, shortest first"
         parsed.problem(parsed.sources["forecast.horizons"], "forecast.horizons", what, 'default ["1h", "1d"]')
+
+
+def _check_timers(parsed: _Parsed) -> None:
+    """Gossip's timers and limits must fit one another; told where the operator set one of them."""
+    for names, what, why in gossip.check(parsed.values):
+        paths = [f"gossip.{name}" for name in names]
+        if parsed.bad.isdisjoint(paths):
+            given = [path for path in paths if not parsed.sources[path].startswith("default")]
+            path = given[0] if given else paths[0]
+            parsed.problem(parsed.sources[path], path, what, why)
 
 
 def _dependencies(parsed: _Parsed, found: Findings) -> Iterator[str]:
@@ -272,7 +290,7 @@ def _node(
         if key.stage:
             changes[key.stage][key.field] = values[key.path]
     stages = dict(STAGE_DEFAULTS)
-    stages["gossip"] = type(stages["gossip"]).profile(values["gossip.profile"])
+    stages["gossip"] = GossipSettings.profile(values["gossip.profile"])
     settings = NodeSettings(
         node=values["agent.node"],
         zone=values["agent.zone"],

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoned.config import addresses, kinds, units
+from zoned.config import addresses, gossip, kinds, units
 from zoned.config.kinds import Kind
 from zoned.core.records import DependencyPolicy
 from zoned.core.settings import ABLATIONS, NodeSettings
@@ -50,6 +50,8 @@ class Key:
     stage: str = ""
     field: str = ""
     flag: str = ""
+    profiled: bool = False
+    """The default is the profile's (``gossip.profile``); ``default`` is what it is in ``lan``."""
 
     @property
     def path(self) -> str:
@@ -152,6 +154,8 @@ GOSSIP = (
          default=True),
     _key("gossip", "verify_outgoing", kinds.boolean(), "with a key: send nothing in the clear",
          default=True),
+    *(_of("gossip", one.field, "gossip", one.name, one.kind, one.about, profiled=True)
+      for one in gossip.TIMERS),
 )  # fmt: skip
 
 STORE = (

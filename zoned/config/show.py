@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 from zoned.config.schema import BY_DEPENDENCY_KEY, BY_PATH, DEPENDENCY, KEYS, Key
 from zoned.config.shapes import Config
+from zoned.core.gossip import Detection, detection
 
+POOL_SIZES = (3, 10, 30, 100)
+"""Pools for which detection is told; a pool's size is not in the configuration."""
 _DEPENDENCY_KEY = re.compile(r"dependency\[(.*)\]\.(\w+)")
 
 
@@ -36,6 +39,8 @@ def effective(config: Config, *, origin: bool = False) -> Iterator[str]:
         for key in keys:
             source = config.sources[key.path] if origin else None
             yield _placed(_line(key, config.values[key.path]), source)
+        if section == "gossip":
+            yield from _detections(config)
         yield ""
     for dependency in config.dependencies:
         yield "[[dependency]]"
@@ -43,6 +48,20 @@ def effective(config: Config, *, origin: bool = False) -> Iterator[str]:
             path = f"dependency[{dependency.policy.name}].{key.name}"
             yield _placed(_line(key, config.values[path]), config.sources[path] if origin else None)
         yield ""
+
+
+def detections(config: Config) -> dict[int, Detection]:
+    """Seconds until a crash is agreed upon with these timers, by the number of members."""
+    return {members: detection(config.node.gossip, members) for members in POOL_SIZES}
+
+
+def _detections(config: Config) -> Iterator[str]:
+    yield "# with these timers all agree on a crash after about"
+    for members, told in detections(config).items():
+        yield (
+            f"#   {told.soonest_s:.3g} to {told.latest_s:.3g} s, mostly {told.typical_s:.3g} s,"
+            f" in a pool of {members}"
+        )
 
 
 def describe(config: Config) -> list[dict[str, str]]:
@@ -61,8 +80,10 @@ def defaults() -> Iterator[str]:
     for section, keys in _sections((*KEYS, *DEPENDENCY)).items():
         yield f"# [[{section}]]" if section == "dependency" else f"[{section}]"
         for key in keys:
-            head = "# " if section == "dependency" or key.default is None else ""
+            comment = section == "dependency" or key.default is None or key.profiled
+            head = "# " if comment else ""
             value = key.kind.example if key.default is None else key.kind.render(key.default)
             note = f"; default: {key.absent}" if key.absent else "; required" if key.required else ""
+            note = "; default: the profile's" if key.profiled else note
             yield f"{f'{head}{key.name} = {value}':<44} # {key.about}{note} ({key.kind.expects})"
         yield ""

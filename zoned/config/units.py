@@ -90,15 +90,15 @@ def size_text(size: float) -> str:
     return f"{int(size)}B"
 
 
-def size(low: int = 1, example: str = "64MiB") -> Kind:
+def size(low: int = 1, example: str = "64MiB", *, high: int | None = None) -> Kind:
     """Bytes, written with a unit."""
 
     def parse(value: object) -> int:
         found = bytes_of(string_of(value))
-        check_within(found, low, None, False)
+        check_within(found, low, high, False)
         return found
 
-    expects = f"a size >= {size_text(low)}"
+    expects = "a size" + limits_text(low, high, False, size_text)
     return Kind(expects=expects, example=quoted(example), parse=parse, render=lambda v: quoted(size_text(v)))
 
 

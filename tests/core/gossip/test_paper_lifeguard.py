@@ -49,8 +49,3 @@ def test_section_4a_health_is_bounded_and_stretches_waits() -> None:
     assert health.score == 0
     health.add(100)
     assert health.score == 7 and health.scaled(1.0) == 8.0
-
-
-def test_detection_is_told_in_seconds() -> None:
-    soonest, latest = LAN.detection_s(3)
-    assert soonest == 4.0 and latest == 7.0

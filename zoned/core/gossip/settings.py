@@ -1,13 +1,12 @@
 """Every timer and limit of gossip, with memberlist's presets ``lan``, ``wan`` and ``local``.
 
-Serf's agent offers three profiles and no single timer (serf issue 578); here each timer is a field, and
-``detection_s`` says what a choice means in seconds until a crash is known. Nothing in the stage ticks
-faster than its field: a replay that sets hours gets an idle stage.
+Serf's agent offers three profiles and no single timer (serf issue 578); here each timer is a field and a key
+of the file, and ``detection.py`` says what a choice means in seconds until a crash is known. Nothing in the
+stage ticks faster than its field: a replay that sets hours gets an idle stage.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,13 +128,6 @@ class GossipSettings:
     def room_bytes(self) -> int:
         """Largest packet of ours: what is left of ``packet_bytes`` once it is sealed and labelled."""
         return self.packet_bytes - self.seal_bytes
-
-    def detection_s(self, members: int) -> tuple[float, float]:
-        """From a crash until it is agreed, in a pool of that size: about (soonest, latest), in seconds."""
-        least = self.suspicion_mult * max(1.0, math.log10(max(1, members))) * self.probe_interval_s
-        alone = members - 2 < self.suspicion_mult - 2
-        most = least if alone else least * self.suspicion_max_mult
-        return least, self.probe_interval_s * max(2, members) + most
 
 
 _POSITIVE = (

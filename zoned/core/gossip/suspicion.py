@@ -26,17 +26,20 @@ def timeout_s(confirmations: int, wanted: int, least_s: float, most_s: float) ->
     return max(least_s, math.floor(1000 * (most_s - share * (most_s - least_s))) / 1000)
 
 
+def bounds_s(members: int, settings: GossipSettings) -> tuple[int, float, float]:
+    """(confirmations wanted, least and most seconds of a suspicion) in a pool of so many members."""
+    wanted = settings.suspicion_mult - 2
+    least_s = settings.suspicion_mult * max(1.0, math.log10(max(1, members))) * settings.probe_interval_s
+    return wanted if members - 2 >= wanted > 0 else 0, least_s, settings.suspicion_max_mult * least_s
+
+
 class Suspicion:
     """One member under suspicion: who accused it, and until when it may refute."""
 
     __slots__ = ("_accusers", "_least_s", "_most_s", "_started_s", "_wanted", "timer")
 
     def __init__(self, accuser: NodeName, members: int, settings: GossipSettings, started_s: float) -> None:
-        wanted = settings.suspicion_mult - 2
-        self._wanted = wanted if members - 2 >= wanted else 0
-        scale = max(1.0, math.log10(max(1, members)))
-        self._least_s = settings.suspicion_mult * scale * settings.probe_interval_s
-        self._most_s = settings.suspicion_max_mult * self._least_s
+        self._wanted, self._least_s, self._most_s = bounds_s(members, settings)
         self._started_s = started_s
         self._accusers = {accuser: None}
         self.timer: Timer | None = None
