@@ -116,11 +116,41 @@ def test_drain_waits_until_the_traffic_may_move(
     status = agent.answers["/v1/status"][1]
     words = ("drain", "--wait", "--addr", agent.addr, "--timeout", "0.1")
     assert zoned(*words).exit_code == 5
-    agent.answers["/v1/status"] = (200, {**status, "drained": True})
+    zones = [{"zone": zone, "agents": 1, "draining": True, "drained": zone == "za"} for zone in ("za", "zb")]
+    agent.answers["/v1/status"] = (200, {**status, "zones": zones})
     result = zoned(*words, "-o", "table")
     assert (result.exit_code, result.stdout) == (0, "drained: traffic may move\n")
-    result = zoned(*words, "zb")
-    assert result.exit_code == 1 and "must ask an agent of zone zb" in result.stderr
+    assert zoned(*words, "zb").exit_code == 5  # another zone's drain can be waited for here, too
+    zones[1]["drained"] = True
+    assert zoned(*words, "zb").exit_code == 0
+
+
+def test_a_dry_run_says_what_would_be_cold(zoned: Run, agent: Any) -> None:
+    told = {
+        "zone": "zb", "exact": False, "instances": 4000, "cold": 1200, "cold_bytes": 3 << 20,
+        "to": [{"node": "a1", "zone": "za", "instances": 1200, "bytes": 3 << 20}],
+        "warm_seconds": 2.5, "origin_requests": 310.4,
+    }  # fmt: skip
+    agent.answers["/v1/drain"] = (200, {"accepted": False, "dry_run": True, "rehearsal": told})
+    words = ("drain", "zb", "--dry-run", "--addr", agent.addr)
+    shown = zoned(*words, "-o", "table").stdout
+    assert json.loads(agent.seen[-1][3]) == {"zone": "zb", "dry_run": True}
+    assert "holds about 4,000 instances; about 1,200 of them (3.0 MiB) no other zone holds" in shown
+    assert "takes about 2 s" in shown and "about 310 more requests" in shown and "a1    za" in shown
+    assert json.loads(zoned(*words, "-o", "json").stdout) == told
+    told["to"] = []
+    assert "nobody is left to take them" in zoned(*words, "-o", "table").stdout
+    told["cold"] = 0
+    assert "nothing would be cold" in zoned(*words, "-o", "table").stdout
+    assert zoned(*words, "--wait").exit_code == 2
+
+
+@pytest.mark.parametrize("words", [["pause"], ["leave"], ["forget", "b1"], ["invalidate", "pricing"]])
+def test_a_dry_run_does_nothing(words: list[str], zoned: Run, agent: Any) -> None:
+    agent.answers[f"/v1/{words[0]}"] = (200, {"accepted": False, "dry_run": True})
+    result = zoned(*words, "--dry-run", "-o", "table", "--addr", agent.addr)
+    assert json.loads(agent.seen[-1][3])["dry_run"] is True
+    assert result.stdout.startswith("would be done: ")
 
 
 def test_get(zoned: Run, agent: Any) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from yarl import URL
 
 from tests.status.snapshots import ledger_line, member, snapshot
 from zoned.core import events as ev
-from zoned.core.members import MemberState
+from zoned.core.members import MemberState, Summary
 from zoned.core.names import InstanceKey
+from zoned.core.records import Load, Receiver, Rehearsal
 from zoned.core.snapshot import Snapshot
 from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix
 from zoned.status import AccessRules, AgentView, Metrics, status_app
@@ -44,7 +45,7 @@ class Status:
     shown: Snapshot = field(default_factory=snapshot)
     checks: dict[str, bool] = field(default_factory=lambda: {"node_running": True})
     events: list[ev.Event] = field(default_factory=list)
-    asked: list[InstanceKey] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
 
     async def ask(self, path: str, method: str = "GET", **kwargs: Any) -> tuple[int, Any, bytes]:
         async with self.session.request(method, URL(self.url + path, encoded=True), **kwargs) as response:
@@ -78,10 +79,19 @@ async def serving(tmp_path: Path, **rules: Any) -> AsyncIterator[Status]:
             status.asked.append(key)
             return Place()
 
+        def rehearse(zone: str) -> Rehearsal:
+            status.asked.append(zone)
+            to = (Receiver("n2", "z2", 30, 3 << 20),)
+            return Rehearsal(
+                zone=zone, exact=True, instances=100, cold=30, cold_bytes=3 << 20, to=to, warm_s=1.25,
+                origin_requests=12.5,
+            )  # fmt: skip
+
         agent = AgentView(
             snapshot=lambda: status.shown,
             explain=explain,
             locate=locate,
+            rehearse=rehearse,
             submit=status.events.append,
             checks=lambda view: status.checks,
             config=lambda: [{"key": "agent.node", "value": '"n1"', "origin": "default"}],
@@ -256,6 +266,42 @@ async def test_a_command_without_sense_is_refused_with_the_reason(tmp_path: Path
         assert (await s.ask("/v1/pause"))[0] == 405
         assert (await s.ask("/v1/nothing"))[0] == 404
         assert s.events == []
+
+
+async def test_a_dry_run_is_checked_and_not_done(tmp_path: Path) -> None:
+    async with serving(tmp_path) as s:
+        for name, body, _ in COMMANDS:
+            status, told = await s.command(f"/v1/{name}", {**body, "dry_run": True})
+            assert (status, told["dry_run"], told["accepted"]) == (200, True, False), name
+        assert s.events == []
+        told = (await s.command("/v1/drain", {"zone": "z2", "dry_run": True}))[1]["rehearsal"]
+        assert s.asked[-1] == "z2"
+        assert told == {
+            "zone": "z2", "exact": True, "instances": 100, "cold": 30, "cold_bytes": 3 << 20,
+            "to": [{"node": "n2", "zone": "z2", "instances": 30, "bytes": 3 << 20}],
+            "warm_seconds": 1.25, "origin_requests": 12.5,
+        }  # fmt: skip
+        refused = {"zone": "nowhere", "dry_run": True}
+        assert await s.command("/v1/drain", refused) == (409, {"error": "no member in zone nowhere"})
+        assert (await s.command("/v1/drain", {"dry_run": 1}))[0] == 400
+
+
+async def test_a_zone_is_drained_when_all_of_its_agents_are(tmp_path: Path) -> None:
+    async with serving(tmp_path) as s:
+        base = snapshot()
+        two = Summary(
+            node="n2", zone="z2", made_wall_s=0.0, ring_id="", load=Load(), capacity_bytes=0,
+            capacity_objects=0, used_ratio=0.0, hit_ratio=0.0, demand=(), hot=(), draining=True, drained=True,
+        )  # fmt: skip
+        members = (member("n1", "z1"), member("n2", "z2"), member("n3", "z2"))
+        s.shown = replace(base, members=members, draining=("z2",), summaries={"n2": two}, drained=False)
+        drained = {one["zone"]: one["drained"] for one in (await s.json("/v1/status"))["zones"]}
+        assert drained == {"z1": False, "z2": False}  # n3 has not said so
+        s.shown = replace(s.shown, summaries={"n2": two, "n3": replace(two, node="n3")})
+        zones = (await s.json("/v1/status"))["zones"]
+        assert zones[1] == {"zone": "z2", "agents": 2, "draining": True, "drained": True}
+        s.shown = replace(s.shown, members=members[:1])
+        assert [one["zone"] for one in (await s.json("/v1/status"))["zones"]] == ["z1"]
 
 
 async def test_a_page_from_elsewhere_is_kept_out(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import click
 
+from zoned.cli.acts import act, dry_run_option
 from zoned.cli.client import Agent, AgentError, Answer, path_of, reason_of
 from zoned.cli.output import asks_agent, pairs, show, wants_json
 from zoned.cli.reads import key_bytes
@@ -50,11 +51,12 @@ def _head_lines(answer: Answer) -> Iterable[str]:
 @click.command()
 @click.argument("dependency")
 @click.argument("key", required=False)
+@dry_run_option
 @asks_agent
-def invalidate(agent: Agent, output: str | None, dependency: str, key: str | None) -> None:
+def invalidate(agent: Agent, output: str | None, dependency: str, key: str | None, dry_run: bool) -> None:
     """No copy of KEY (without it: of the whole dependency) may be served any more, anywhere."""
     body: dict[str, object] = {"dependency": dependency}
     if key is not None:
         body["key"] = key  # bytes that are not UTF-8 travel as the lone surrogates that the shell's became
-    value = agent.post("invalidate", body=body)
-    show(value, output, lambda: [f"invalidated {dependency}" + (f" {key}" if key is not None else "")])
+    text = f"invalidated {dependency}" + (f" {key}" if key is not None else "")
+    act(agent, output, "invalidate", body, dry_run, text)

@@ -82,15 +82,15 @@ class Node:
 
     def snapshot(self, now: Instant) -> Snapshot:
         """All that can be seen from outside, at this moment."""
-        return snapshot(self._view(), now)
+        return snapshot(self.view(), now)
 
     def explain(self, key: InstanceKey, now: Instant) -> tuple[str, ...]:
         """Why a copy of that instance is, or is not, in this zone: lines for people."""
-        return explain(self._view(), key, now)
+        return explain(self.view(), key, now)
 
     def locate(self, key: InstanceKey) -> Location:
         """The shard of an instance, its preference list, and who holds it as far as we know."""
-        return locate(self._view(), key)
+        return locate(self.view(), key)
 
     # ---- the loop -------------------------------------------------------------------------------
 
@@ -209,7 +209,8 @@ class Node:
         self.swim.spread(fact, now)
         return self._learnt(fact, now)
 
-    def _view(self) -> View:
+    def view(self) -> View:
+        """What the questions of ``views`` look at."""
         return View(
             settings=self.settings,
             stages=self.stages,

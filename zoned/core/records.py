@@ -318,6 +318,32 @@ class Plan:
     drained: bool = False  # nothing is left to hand over that the others have room for: its traffic may move
 
 
+class Receiver(NamedTuple):
+    """A member that would take so many copies, of so many bytes in all."""
+
+    node: NodeName
+    zone: Zone
+    instances: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What giving up a zone would mean now. ``cold``: of its ``instances``, those that no zone which stays
+    holds; ``to``: who would take them; ``warm_s``: how long that takes within the budgets;
+    ``origin_requests``: what they would cost the origin in the next hour if the zone went unprepared.
+    ``exact``: counted in our own store, not estimated from what other agents tell."""
+
+    zone: Zone
+    exact: bool
+    instances: int
+    cold: int
+    cold_bytes: int
+    to: tuple[Receiver, ...]
+    warm_s: float
+    origin_requests: float
+
+
 class Order(NamedTuple):
     """A prefetch to start now."""
 

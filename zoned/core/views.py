@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, key_hash, shard_of
+from zoned.core.placement import Roster, Stage, rehearse
 from zoned.core.reads import Reads
-from zoned.core.records import Forecast, Plan, Source
+from zoned.core.records import Forecast, Plan, Rehearsal, Source
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
 from zoned.core.stages import Stages
@@ -112,6 +113,26 @@ def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
         key, key_hash(key), stages.agreement.ring, stages.cache, view.forecast, view.plan
     )
     return tuple(lines)
+
+
+def rehearsal(view: View, zone: Zone) -> Rehearsal:
+    """What it would mean to give up that zone now; nothing is moved."""
+    stages, settings = view.stages, view.settings
+    draining = tuple(dict.fromkeys((*stages.facts.draining(), zone)))
+    members = stages.swim.members()
+    stage = Stage(
+        roster=Roster(members, draining, settings.node, settings.zone),
+        ring=stages.agreement.ring,
+        contents=stages.cache,
+        claims=stages.cache.directory,
+        fingerprints=stages.cache.fingerprints(),
+        forecast=view.forecast,
+        summaries=stages.swim.summaries(),
+        hit_ratio=stages.observer.hit_ratio,
+        settings=settings.placement,
+        bandwidth_bytes_s=settings.prefetch.bandwidth_bytes_s,
+    )
+    return rehearse(zone, stage)
 
 
 def _ring(stages: Stages) -> RingView:

@@ -15,12 +15,13 @@ from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
-from zoned.core.events import Event
-from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey
+from zoned.core.events import Drain, Event
+from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey, Zone
+from zoned.core.records import Rehearsal
 from zoned.core.snapshot import Snapshot
 from zoned.status import shapes
 from zoned.status.access import AccessRules, error
-from zoned.status.commands import BadCommand, Command, Conflict, commands
+from zoned.status.commands import BadCommand, Command, Conflict, commands, dry_run
 from zoned.status.dashboard import page
 from zoned.status.metrics import Metrics
 
@@ -51,6 +52,7 @@ class AgentView:
     snapshot: Callable[[], Snapshot]
     explain: Callable[[InstanceKey], tuple[str, ...]]
     locate: Callable[[InstanceKey], Place]
+    rehearse: Callable[[Zone], Rehearsal]
     submit: Callable[[Event], None]
     checks: Callable[[Snapshot], Mapping[str, bool]]
     """What must hold for this agent, on its own host, to be ready."""
@@ -203,15 +205,25 @@ class _Api:
             if request.content_type != "application/json":
                 return error(415, "expected application/json")
             try:
-                event = command(await _body(request), self._agent.snapshot())
+                body, dry = dry_run(await _body(request))
+                event = command(body, self._agent.snapshot())
             except BadCommand as refusal:
                 return error(400, str(refusal))
             except Conflict as refusal:
                 return error(409, str(refusal))
+            if dry:
+                return web.json_response(self._would(event))
             self._agent.submit(event)
             return web.json_response({"accepted": True}, status=202)
 
         return answer
+
+    def _would(self, event: Event) -> shapes.Json:
+        """What a command that makes sense now would do; a drain is rehearsed."""
+        told: shapes.Json = {"accepted": False, "dry_run": True}
+        if isinstance(event, Drain):
+            told["rehearsal"] = shapes.rehearsal(self._agent.rehearse(event.zone))
+        return told
 
 
 def _health(request: web.Request, checks: Mapping[str, bool]) -> web.Response:

@@ -1,7 +1,8 @@
 """Commands: a JSON body becomes one event, or a reason why not.
 
 Each is idempotent and is answered 202 as soon as the node has it: what follows takes its time and shows in
-``/v1/status``. 400: the body is not what the command takes; 409: it makes no sense for the pool as it is.
+``/v1/status``. With ``"dry_run": true`` it is only checked, and 200. 400: the body is not what the command
+takes; 409: it makes no sense for the pool as it is.
 """
 
 from __future__ import annotations
@@ -43,6 +44,15 @@ def _only(body: Body, *names: str) -> None:
     unknown = sorted(set(body) - set(names))
     if unknown:
         raise BadCommand(f'unknown key "{unknown[0]}"; expected {", ".join(names) or "none"}')
+
+
+def dry_run(body: Body) -> tuple[Body, bool]:
+    """Every command takes ``"dry_run": true``: it is checked against the pool as it is, and not done. Returns
+    the rest of the body, and whether it says so."""
+    dry = body.get("dry_run", False)
+    if not isinstance(dry, bool):
+        raise BadCommand('expected "dry_run": true or false')
+    return {name: value for name, value in body.items() if name != "dry_run"}, dry
 
 
 def drain(body: Body, snapshot: Snapshot) -> ev.Event:

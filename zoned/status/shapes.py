@@ -11,14 +11,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from zoned.core.members import Member
+from zoned.core.members import Member, MemberState
 from zoned.core.names import Address, InstanceKey
-from zoned.core.records import DependencyForecast, LedgerLine, Source, Want
+from zoned.core.records import DependencyForecast, LedgerLine, Rehearsal, Source, Want
 from zoned.core.snapshot import CacheView, DependencyView, Snapshot
 
 Json = dict[str, Any]
 SHOWN_INSTANCES = 50
 SHOWN_WANTS = 200
+ZONED = "zoned"  # the role of our own agents
+_UP = (MemberState.ALIVE, MemberState.SUSPECT)
 QUANTILES = ("0.1", "0.5", "0.9")
 
 
@@ -65,6 +67,7 @@ def status(snapshot: Snapshot, version: str, ready: bool) -> Json:
         "paused": snapshot.paused,
         "draining": list(snapshot.draining),
         "drained": snapshot.drained,
+        "zones": zones(snapshot),
         "warm_ratio": round(snapshot.warm_ratio, 4),
         "members": member_states(snapshot),
         "ring_id": snapshot.ring.ring_id,
@@ -77,6 +80,40 @@ def status(snapshot: Snapshot, version: str, ready: bool) -> Json:
         "queue_length": len(snapshot.queue),
         "flights": snapshot.flights,
         "prices_seconds": {source.value: price for source, price in snapshot.prices_s.items()},
+    }
+
+
+def zones(snapshot: Snapshot) -> list[Json]:
+    """The zones that have agents: how many of them are up, whether the zone drains, and whether it is done
+    (all of its agents say that the others hold what they held)."""
+    up: dict[str, list[bool]] = {}
+    for one in snapshot.members:
+        if one.role == ZONED and one.state in _UP:
+            told = snapshot.summaries.get(one.node)
+            done = snapshot.drained if one.node == snapshot.node else told is not None and told.drained
+            up.setdefault(one.zone, []).append(done)
+    return [
+        {
+            "zone": zone,
+            "agents": len(up.get(zone, ())),
+            "draining": zone in snapshot.draining,
+            "drained": zone in snapshot.draining and zone in up and all(up[zone]),
+        }
+        for zone in sorted({one.zone for one in snapshot.members if one.role == ZONED})
+    ]
+
+
+def rehearsal(told: Rehearsal) -> Json:
+    """What giving up a zone would mean now."""
+    return {
+        "zone": told.zone,
+        "exact": told.exact,
+        "instances": told.instances,
+        "cold": told.cold,
+        "cold_bytes": told.cold_bytes,
+        "to": [one._asdict() for one in told.to],
+        "warm_seconds": round(told.warm_s, 3),
+        "origin_requests": round(told.origin_requests, 3),
     }
 
 

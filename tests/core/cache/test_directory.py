@@ -103,3 +103,17 @@ def test_more_than_eight_members() -> None:
     assert directory.holders(7) == tuple(names)
     directory.gone("node-003")
     assert directory.holders(7) == tuple(name for name in names if name != "node-003")
+
+
+def test_what_only_some_members_hold() -> None:
+    directory, _ = make()
+    directory.heard(heard("a", (1, 2, 3, 4)))
+    directory.heard(heard("b", (3, 5)))
+    directory.heard(heard("c", (4, 6)))
+    directory.heard(heard("d", (1,)))
+    held, seen, alone = directory.alone(("a", "b"), ("c", "nobody"), 100)
+    assert (held, seen, sorted(alone)) == (6, 5, [1, 2, 3, 5])  # 3 is claimed twice, and one instance
+    directory.gone("d")
+    assert sorted(directory.alone(("a",), ("b", "c", "d"), 100)[2]) == [1, 2]
+    assert directory.alone(("d",), ("a",), 100) == (0, 0, [])
+    assert directory.alone(("a",), ("b", "c"), 2)[:2] == (4, 2)  # a sample: partitions 1 and 2

@@ -16,8 +16,10 @@ far more common claims that were true a second ago.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zoned.core.members import HoldingsHeard
-from zoned.core.names import KeyHash, NodeName
+from zoned.core.names import Fingerprint, KeyHash, NodeName
 
 PARTITIONS = 256
 _FINGERPRINT = 0xFFFFFFFF
@@ -97,7 +99,26 @@ class Directory:
         """How many instances each member claims, by name."""
         return dict(sorted(self._count.items()))
 
+    def alone(
+        self, nodes: Sequence[NodeName], safe: Sequence[NodeName], most: int
+    ) -> tuple[int, int, list[Fingerprint]]:
+        """(claims of ``nodes`` in all, how many of them were looked at, those of the latter that no member
+        of ``safe`` claims). Partitions are looked at whole until ``most`` claims were: fingerprints are
+        spread evenly over them, so they are a fair sample. An instance that two of ``nodes`` hold is one."""
+        theirs, others = self._mask_of(nodes), self._mask_of(safe)
+        seen, alone = 0, []
+        for part in self._masks:
+            if seen >= most:
+                break
+            held = [fingerprint for fingerprint, mask in part.items() if mask & theirs]
+            seen += len(held)
+            alone += [fingerprint for fingerprint in held if not part[fingerprint] & others]
+        return max(seen, sum(self._count.get(node, 0) for node in nodes)), seen, alone
+
     # ---- inside ---------------------------------------------------------------------------------
+
+    def _mask_of(self, nodes: Sequence[NodeName]) -> int:
+        return sum(1 << self._bit[node] for node in nodes if node in self._bit)
 
     def _add(self, held: tuple[int, ...], bit: int) -> int:
         masks, flag, added = self._masks, 1 << bit, 0

@@ -2,6 +2,8 @@
 
 from zoned.core.placement.planner import Planner
 from zoned.core.placement.policy import adjust_dependencies
+from zoned.core.placement.rehearsal import Stage, rehearse
+from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
 
-__all__ = ["PlacementSettings", "Planner", "adjust_dependencies"]
+__all__ = ["PlacementSettings", "Planner", "Roster", "Stage", "adjust_dependencies", "rehearse"]
