@@ -17,6 +17,7 @@ from zoned.core import events as ev
 from zoned.core import persistence
 from zoned.core.actions import Action, Fit, Note
 from zoned.core.facts import DRAIN, EVERYWHERE, INVALIDATE, OFF, ON, OUT, PAUSE, parse_subject, subject_of
+from zoned.core.farewell import Farewell
 from zoned.core.members import Fact, FactHeard, HoldingsHeard, MemberChanged, MemberState, SummaryHeard
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.peers import Peers
@@ -46,6 +47,7 @@ class Node:
         self.forecast: Forecast | None = None
         self.plan: Plan | None = None
         self.leaving = False
+        self.farewell = Farewell(settings.node, stages.swim, settings.placement.leave_hand_over_s)
         ring = self.agreement.settle(self.swim.members(), (), now)
         self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
         self.reads = Reads(settings, stages, self.peers)
@@ -118,7 +120,9 @@ class Node:
             self.advice.thresholds,
             self.observer.price,
             now,
+            leaving=self.farewell.handing_over,
         )
+        self.farewell.review(self.plan, now)
         self.prefetcher.follow(self.plan, now)
         self.prefetcher.refresh(self.cache.expiring(now), now, self.advice.thresholds)
         self._publish(now)
@@ -130,7 +134,7 @@ class Node:
         return actions
 
     def _turn_due_s(self) -> float:
-        moving = self.plan is not None and self.plan.draining
+        moving = self.farewell.handing_over or (self.plan is not None and self.plan.draining)
         busy = self._dirty or self.observer.pending or moving
         soonest_s = self._last_turn_s + self._pace_s
         if busy:
@@ -267,6 +271,7 @@ class Node:
     def _stop(self, kind: ev.StopKind, now: Instant) -> None:
         self.leaving = True
         if kind is ev.StopKind.LEAVE:
-            self.swim.leave(now)
+            self.farewell.begin(len(self.cache), self.swim.members(), self.facts.paused, now)
+            self._dirty = True
         else:
             self.swim.back_soon(now)

@@ -50,6 +50,7 @@ MAX_PEER_CONNECTIONS = 1024
 SAVE_EVERY_S = 30.0
 SHORTEST_GOODBYE_S, LONGEST_GOODBYE_S = 0.2, 5.0
 """How long gossip may take to tell the others that we go; within that, what gossip itself says counts."""
+HAND_OVER_POLL_S = 0.1  # the core tells nobody when all is handed over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,19 +279,20 @@ class Agent:
             self._log.say("warning", "state_unsaved", f"cannot save state: {error}")
 
     async def say_goodbye(self, kind: StopKind, hurry: asyncio.Event) -> None:
-        """Tell the pool that we go, and give that a moment to get out (none if we are alone)."""
+        """Tell the pool that we go, and give that a moment to get out (none if we are alone). Who leaves for
+        good hands over first what only it holds; ``hurry`` ends that, too."""
         self.notifier.send("STOPPING=1", f"STATUS=stopping ({kind.value})")
         self._log.say("info", "stopping", f"stopping ({kind.value})", kind=kind.value)
         alone = self._joining.alone()
         self.driver.submit(Stop(kind=kind))
+        while self.node.farewell.handing_over:
+            if await _within(hurry, HAND_OVER_POLL_S):
+                self.driver.submit(Stop(kind=kind))  # said twice: at once
         if not alone:
             done_s = self.node.swim.leave_done_s or 0.0
-            wait_s = min(max(done_s - self.clock.now().mono_s, SHORTEST_GOODBYE_S), LONGEST_GOODBYE_S)
-            try:
-                async with asyncio.timeout(wait_s):
-                    await hurry.wait()
-            except TimeoutError:
-                pass
+            await _within(
+                hurry, min(max(done_s - self.clock.now().mono_s, SHORTEST_GOODBYE_S), LONGEST_GOODBYE_S)
+            )
         await self.save()
 
     async def close(self) -> None:
@@ -347,6 +349,15 @@ class Agent:
             "gossip_io": {**self._gossip.counters, **self._gossip.refusals.counters},
             "forecast_worker": {"starts": self._worker.starts, "failures": self._worker.failures},
         }
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it was set in that time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _sealing(config: Config, keyring: Keyring) -> Seal:

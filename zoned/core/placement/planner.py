@@ -89,21 +89,24 @@ class Planner:
         thresholds: Thresholds,
         prices: Callable[[Source], float],
         now: Instant,
+        leaving: bool = False,
     ) -> Plan:
-        """The plan to follow now. While none is due the last one comes back, without its offers (they are
-        made already), as the same object each time."""
+        """The plan to follow now. ``leaving``: this agent gives its copies up as if its zone drained.
+
+        While none is due the last one comes back, without its offers (they are made already), as the same
+        object each time."""
         draining = tuple(draining)
-        if not self._is_due(forecast, summaries, ring, draining, paused, now):
+        if not leaving and not self._is_due(forecast, summaries, ring, draining, paused, now):
             assert self._plan is not None
             if self._plan.hand_over:
                 self._plan = replace(self._plan, hand_over=())
             return self._plan
         settings = self._settings
-        ours = self._zone in draining
+        ours = leaving or self._zone in draining
         self._due_s = now.mono_s + (settings.drain_interval_s if ours else settings.plan_interval_s)
         self._seen = (forecast, *(summaries[node] for node in sorted(summaries)))
         self._thresholds = thresholds
-        roster = Roster(members, draining, self._me, self._zone)
+        roster = Roster(members, draining, self._me, self._zone, leaving)
         self._lists.forget_others(summaries)
         scene = Scene(
             demand=Demand(forecast, summaries, self._lists, self._zone, draining, len(roster.staying)),
@@ -121,7 +124,7 @@ class Planner:
             made=now,
             ring_id=ring.ring_id,
             paused=paused,
-            wants=() if paused or self._zone in draining else self._wants(scene),
+            wants=() if paused or ours else self._wants(scene),
             hand_over=moves.offers,
             lines=self._sharding(ring, scene.demand),
             draining=draining,
@@ -185,7 +188,7 @@ class Planner:
 
     def _hand_over(self, scene: Scene, paused: bool, now: Instant) -> Evacuation:
         """What we offer now, and how far the evacuation of our own zone is, if it drains."""
-        if self._zone in scene.roster.draining:
+        if scene.roster.leaving or self._zone in scene.roster.draining:
             return evacuation(scene, self._offers, now.mono_s, paused)
         if self._plan is not None and self._zone in self._plan.draining:
             self._offers.forget()  # called off: a later drain starts anew

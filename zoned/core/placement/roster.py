@@ -17,19 +17,27 @@ from zoned.core.ring import Ring, placed
 class Roster:
     """The members of one moment. ``safe`` maps each alive agent of a zone that stays to its zone."""
 
-    __slots__ = ("_me", "_spread", "draining", "here", "safe", "staying", "zone")
+    __slots__ = ("_me", "_spread", "draining", "here", "leaving", "safe", "staying", "zone")
 
     def __init__(
-        self, members: Sequence[Member], draining: Sequence[Zone], me_node: NodeName, me_zone: Zone
+        self,
+        members: Sequence[Member],
+        draining: Sequence[Zone],
+        me_node: NodeName,
+        me_zone: Zone,
+        leaving: bool = False,
     ) -> None:
-        """``here``: the alive agents of our own zone, draining or not; this agent is alive to itself."""
+        """``here``: the alive agents of our own zone, draining or not; this agent is alive to itself, unless
+        it is ``leaving``."""
         self._me = me_node
+        self.leaving = leaving
         self.zone = me_zone
         self.draining = tuple(draining)
         alive = [
             member
             for member in members
-            if placed(member) and (member.state is MemberState.ALIVE or member.node == me_node)
+            if placed(member)
+            and (not leaving if member.node == me_node else member.state is MemberState.ALIVE)
         ]
         self.here: dict[NodeName, None] = {member.node: None for member in alive if member.zone == me_zone}
         self.safe: dict[NodeName, Zone] = {
@@ -39,9 +47,10 @@ class Roster:
         self._spread = sorted(self.safe)
 
     def holds_elsewhere(self, holders: Sequence[NodeName]) -> bool:
-        """Whether one of them is a safe holder in another zone: then our copy may go."""
+        """Whether one of them is a safe holder in another zone (or, if only this agent goes, anywhere): then
+        our copy may go."""
         safe, zone = self.safe, self.zone
-        return any(node in safe and safe[node] != zone for node in holders)
+        return any(node in safe and (self.leaving or safe[node] != zone) for node in holders)
 
     def mine(self, ring: Ring, key_hash: KeyHash) -> bool:
         """Whether this agent, of all of its zone, looks after the instance. A dead owner's are everybody's:

@@ -52,6 +52,10 @@ class PlacementSettings:
     the others have no room for it, and waiting makes none. Range >= 1."""
     drained_ratio: float = 0.99
     """Share of the settled copies that are elsewhere, or given up, from which on the zone is drained."""
+    leave_hand_over_s: float = 10.0
+    """An agent that leaves for good waits at most so long until others hold what only it held. Range >= 0; 0:
+    it goes at once. Longer than what ends the process anyway (systemd's TimeoutStopSec): it never says
+    goodbye."""
     drain_settle_s: float = 5.0
     """Copies younger than this do not count in ``drained_ratio``: while clients still read here, what they
     missed a moment ago cannot be elsewhere yet (a plan, an offer, a fetch and a digest take that long)."""
