@@ -21,6 +21,15 @@ from zoned.core.names import InstanceKey, key_hash
 from zoned.core.ring import Ring, RingMember, RingSettings
 
 NODES, KEYS, ROUNDS = 100, 200_000, 5
+POOLS: tuple[tuple[int, int, tuple[int, ...]], ...] = (  # nodes, zones, weights in turn
+    (5, 5, (1,)),
+    (30, 10, (1,)),
+    (300, 100, (1,)),
+    (300, 100, (1, 2, 4, 8)),
+    (300, 3, (1, 64)),
+    (9, 3, (1, 64, 64)),
+    (1000, 500, (1, 2, 4)),
+)
 
 
 def best(run: Callable[[], object]) -> float:
@@ -44,6 +53,10 @@ def main() -> None:
 
     def look_up_ours() -> None:
         for instance in instances:
+            ours.owner_of(instance)
+
+    def look_up_in_two() -> None:
+        for instance in instances:
             ours.owner(key_hash(instance))
 
     def look_up_hashed() -> None:
@@ -58,15 +71,22 @@ def main() -> None:
     build_theirs = best(
         lambda: uhashring.HashRing(nodes=names, hash_fn="ketama", vnodes=settings.vnodes // 4, replicas=4)
     )
-    per_key = [best(run) / KEYS * 1e6 for run in (look_up_ours, look_up_hashed, look_up_theirs)]
+    per_key = [
+        best(run) / KEYS * 1e6 for run in (look_up_ours, look_up_hashed, look_up_theirs, look_up_in_two)
+    ]
     print(f"build, {NODES} nodes: ours {build_ours * 1e3:.1f} ms, uhashring {build_theirs * 1e3:.1f} ms, "
           f"ratio {build_theirs / build_ours:.1f}")  # fmt: skip
     print(f"look-up with key hash: ours {per_key[0]:.3f} us, uhashring {per_key[2]:.3f} us, "
           f"ratio {per_key[2] / per_key[0]:.1f}")  # fmt: skip
+    print(f"look-up by key_hash, then owner: ours {per_key[3]:.3f} us, ratio {per_key[2] / per_key[3]:.1f}")
     print(f"look-up of a key hashed before: ours {per_key[1]:.3f} us, ratio {per_key[2] / per_key[1]:.1f}")
-    for nodes in (5, 20, 30):
-        few = best(lambda nodes=nodes: Ring.build(members[:nodes], settings))  # type: ignore[misc]
-        print(f"build, {nodes} nodes: ours {few * 1e3:.1f} ms")
+    for nodes, zones, weights in POOLS:
+        some = [
+            RingMember(f"node-{index:04d}", f"zone-{index % zones}", weights[index % len(weights)])
+            for index in range(nodes)
+        ]
+        took = best(lambda some=some: Ring.build(some, settings))  # type: ignore[misc]
+        print(f"build, {nodes} nodes of {zones} zones, weights {weights}: ours {took * 1e3:.1f} ms")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoned.core.names import SHARDS
+from tests.core.ring.test_hashing import tokens
+from zoned.core.names import SHARDS, InstanceKey
+from zoned.core.names import key_hash as hash_of
 from zoned.core.ring import HomeGroup, Ring, RingMember, RingSettings, diff
-from zoned.core.ring.hashing import token_hash
 
 SMALL = RingSettings(vnodes=16)
+KEY = InstanceKey("prices", b"/item/1")
 SAMPLE = range(0, SHARDS, 331)
 
 names = st.text(alphabet="abcxyz019.-", min_size=1, max_size=5)
@@ -36,14 +38,14 @@ class Naive:
         self.members = sorted(member for member in members if member.weight > 0)
         self.length = min(chosen.preference_length, len(self.members))
         self.tokens = sorted(
-            (token_hash(member.node, index), member.node, member)
+            (token, member.node, member)
             for member in self.members
-            for index in range(chosen.vnodes * member.weight)
+            for token in tokens(member.node, chosen.vnodes * member.weight)
         )
 
     def walk(self, shard: int) -> list[RingMember]:
         """All members in the order met, from the start of the shard."""
-        start = bisect_left(self.tokens, (shard << 48,))
+        start = bisect_left(self.tokens, (shard << 32,))  # tokens are places of 2^48
         met: dict[RingMember, None] = {}
         for _, _, member in self.tokens[start:] + self.tokens[:start]:
             met.setdefault(member)
@@ -69,6 +71,7 @@ def test_equals_the_naive_twin(members: list[RingMember], length: int) -> None:
         expected = twin.preference_list(shard)
         assert ring.preference_list(shard) == expected
         assert ring.owner(key_hash) == (expected[0] if expected else None)
+        assert ring.owner_of(KEY) == ring.owner(hash_of(KEY))
         for zone in "ABCDE":
             in_zone = [member for member in twin.walk(shard) if member.zone == zone]
             assert ring.owner_in_zone(key_hash, zone) == (in_zone[0] if in_zone else None)
@@ -149,12 +152,13 @@ def test_more_weight_moves_shards_only_to_the_heavier() -> None:
     assert abs(after.owned_ratio()[heavier.node] - 3 / 7) < 0.05
 
 
-def test_shares_are_even_at_thirty_members() -> None:
+@pytest.mark.parametrize("members", [30, 100])
+def test_shares_are_even(members: int) -> None:
     errors = []
-    for seed in range(4):
-        shares = Ring.build(pool(30, 5, seed), RingSettings()).owned_ratio().values()
+    for seed in range(200):
+        shares = Ring.build(pool(members, 5, seed), RingSettings()).owned_ratio().values()
         assert abs(sum(shares) - 1.0) < 1e-9
-        errors.append(pstdev(share * 30 for share in shares))
+        errors.append(pstdev(share * members for share in shares))
     assert mean(errors) <= 0.05
 
 
@@ -213,6 +217,14 @@ def test_a_far_lighter_zone_is_still_found() -> None:
     ring = Ring.build([*heavy, RingMember("light", "C", 1)], RingSettings(vnodes=8))
     for shard in SAMPLE:
         assert {member.zone for member in ring.preference_list(shard)[:3]} == {"A", "B", "C"}
+
+
+def test_a_rare_zone_among_many_tokens_is_where_the_twin_finds_it() -> None:
+    """Walks of thousands of steps over tens of thousands of tokens: all the cutting and merging at work."""
+    members = [RingMember(f"n{index}", "ABC"[index % 3], 1 if index % 3 == 2 else 40) for index in range(6)]
+    ring, twin = Ring.build(members, RingSettings()), Naive(members, RingSettings())
+    for shard in range(7, SHARDS, 6553):
+        assert ring.preference_list(shard) == twin.preference_list(shard)
 
 
 def test_two_members_of_one_name_are_a_mistake_of_ours() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoned.core.ring.walk import preference_rows
+from zoned.core.ring.walk import preference_lists
 
 
 def one_walk(start: int, owners: list[int], zones: list[int], length: int) -> list[int]:
@@ -27,5 +27,7 @@ def test_all_walks_at_once_equal_single_walks(data: st.DataObject) -> None:
     owners = data.draw(st.permutations([*range(members), *more]))
     length = data.draw(st.integers(1, members))
     starts = data.draw(st.lists(st.integers(0, len(owners) - 1), min_size=1, max_size=10))
-    rows = preference_rows(*(np.array(values, dtype=np.int32) for values in (starts, owners, zones)), length)
-    assert rows.tolist() == [one_walk(start, list(owners), zones, length) for start in starts]
+    columns = preference_lists(
+        np.array(owners, dtype=np.uint16), np.array(zones, dtype=np.uint16), np.array(starts), length
+    )
+    assert columns.T.tolist() == [one_walk(start, list(owners), zones, length) for start in starts]

@@ -27,8 +27,9 @@ class RingSettings:
     max_weight: int = 64
     """Largest weight that counts; a larger one is treated as this. A wrong weight in one agent's tags
     must not take the whole ring, nor make everybody's build slow."""
-    max_tokens: int = 1 << 20
-    """Most tokens in all. A pool that would need more has its tokens per weight halved until it fits."""
+    max_tokens: int = 1 << 17
+    """Most tokens in all. A pool that would need more has its tokens per weight halved until it fits. Must be
+    the same in the whole pool. Danger: with more a build takes over 20 ms, and gossip's acks wait for it."""
     out_after_s: float = 600.0
     """How long a member may be failed before it loses its place in the ring ("down is not out").
     Range > 0. Shorter: moves copies for every slow reboot. Longer: shards stay on their second owner."""

@@ -2,8 +2,8 @@
 
 A share of the ring is tokens over all tokens, so tokens are ``vnodes`` x weight. Two limits keep one
 agent's bad tags from costing everybody: a weight counts up to ``max_weight``, and if the pool would need
-more than ``max_tokens``, vnodes are halved for all, which keeps the shares and moves few shards (the
-tokens that remain are the same ones).
+more than ``max_tokens``, vnodes are halved for all. That keeps the shares; a shard whose first token goes
+falls to the next one, so about half of them move, once per doubling of a pool beyond 256 units of weight.
 
 Rejected: dividing weights by their common divisor. It saves tokens, but a new member of weight 1 in a pool
 of weights 2 would double everybody's tokens and move shards that have nothing to do with it.
