@@ -49,6 +49,8 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.Invalidate(dependency=DEP, key=None),
     ev.Forget(node="x1"),
     ev.KeysChanged(fingerprints=("0badf00d",)),
+    ev.KeyAnswered(request=1),
+    ev.AskKeys(request=1, verb=ev.KeyVerb.LIST, key=b"", nodes=("b1",), timeout_s=1.0),
     ev.Stop(kind=ev.StopKind.RESTART),
     ev.Stop(kind=ev.StopKind.LEAVE),
 )

@@ -100,6 +100,19 @@ class FakeGossip:
 
 
 @dataclass
+class FakeKeys:
+    """Keeps what it was asked and told."""
+
+    heard: list[Any] = field(default_factory=list)
+
+    def requested(self, action: act.KeyRequest) -> None:
+        self.heard.append(action)
+
+    def replied(self, action: act.KeyReplies) -> None:
+        self.heard.append(action)
+
+
+@dataclass
 class FakeOrigin:
     """Answers from a dictionary; ``gate`` holds answers back until it is set."""
 

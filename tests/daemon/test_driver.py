@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.fakes import FakeGossip, FakeNode, FakeOrigin, FakePeers, until
+from tests.daemon.fakes import FakeGossip, FakeKeys, FakeNode, FakeOrigin, FakePeers, until
 from zoned.core import actions as act
 from zoned.core import events as ev
 from zoned.core.events import FetchOutcome, Purpose
@@ -48,6 +48,7 @@ class Rig:
             origins={"shop": self.origin},
             peers=self.peers,
             worker=Worker(),
+            keys=FakeKeys(),
             log=Log(self.log),
         )
         self.driver = Driver(self.node, self.clock, world, self.spawn, read_timeout_s)  # type: ignore[arg-type]

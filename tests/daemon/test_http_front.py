@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.daemon.fakes import FakeGossip, FakeNode, FakeOrigin, FakePeers
+from tests.daemon.fakes import FakeGossip, FakeKeys, FakeNode, FakeOrigin, FakePeers
 from zoned.core import actions as act
 from zoned.core import events as ev
 from zoned.core.events import FetchOutcome
@@ -62,6 +62,7 @@ async def front() -> AsyncIterator[Front]:
         origins={"shop": origin},
         peers=FakePeers(),
         worker=None,
+        keys=FakeKeys(),
         log=Log(io.StringIO()),
     )
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import stat
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,13 +12,25 @@ from typing import Any
 
 import pytest
 
+from zoned.core.actions import KeyReplies, KeyReply, KeyRequest
+from zoned.core.events import AskKeys, Event, KeyAnswered, KeysChanged, KeyVerb
 from zoned.core.members import Member, MemberState
 from zoned.daemon.gossip_io import GossipIO
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.key_exchange import KeyExchange
-from zoned.daemon.keyring import MAX_KEYS, KeyRefused, Keyring, fingerprint, generate, parse_key, read_keyring
+from zoned.daemon.keyring import (
+    MAX_KEYS,
+    KeyRefused,
+    Keyring,
+    fingerprint,
+    generate,
+    key_text,
+    parse_key,
+    read_keyring,
+)
 from zoned.daemon.log import Log
 from zoned.daemon.refusals import Refusals
+from zoned.daemon.serf_keys import MAX_REQUESTS
 
 OLD, NEW = b"o" * 32, b"n" * 16
 OLD_PRINT, NEW_PRINT = fingerprint(OLD), fingerprint(NEW)
@@ -37,10 +51,28 @@ class One:
         sealing = Seal(self.keyring, "", seal.get("incoming", True), seal.get("outgoing", True))
         log = Log(self.log, journal=False)
         self.io = GossipIO(lambda event: None, seal=sealing, refusals=Refusals(log.say))
+        self.stock: dict[str, Keyring] = {}  # Serf's agents in the pool, behind the core
+        self.deaf = False
+        self.answers: list[KeyAnswered] = []
+        self.tasks: list[asyncio.Task[None]] = []
         self.exchange = KeyExchange(
-            node, self.keyring, sealing, self.io.ask, self.members, self.told.append, log
+            node, self.keyring, sealing, self.io.ask, self.members, self.submit, self.spawn, log
         )
         self.io.private = self.exchange.asked
+
+    def spawn(self, work: Any, name: str) -> None:
+        self.tasks.append(asyncio.ensure_future(work))
+
+    def submit(self, event: Event) -> None:
+        """As the node would take it; Serf's agents answer as theirs do."""
+        if isinstance(event, KeysChanged):
+            self.told.append(event.fingerprints)
+        elif isinstance(event, KeyAnswered):
+            self.answers.append(event)
+        elif isinstance(event, AskKeys):
+            heard = () if self.deaf else event.nodes
+            replies = [serf_answer(node, self.stock[node], event) for node in heard]
+            self.exchange.serf.replied(KeyReplies(request=event.request, replies=tuple(replies)))
 
     def members(self) -> tuple[Member, ...]:
         return tuple(one.member() for one in self.pool)
@@ -61,6 +93,19 @@ class One:
             rtt_s=None,
             keys=self.keyring.fingerprints,
         )
+
+
+def serf_answer(node: str, ring: Keyring, order: AskKeys) -> KeyReply:
+    """What a Serf agent with that keyring answers; it has no rules but that the primary stays."""
+    try:
+        if order.verb is KeyVerb.INSTALL:
+            ring.install(order.key)
+        elif order.verb is not KeyVerb.LIST:
+            change = ring.use if order.verb is KeyVerb.USE else ring.remove
+            change(fingerprint(order.key))
+    except KeyRefused as refusal:
+        return KeyReply(node=node, error=str(refusal))
+    return KeyReply(node=node, error="", keys=tuple(map(key_text, ring.keys)))
 
 
 @asynccontextmanager
@@ -129,14 +174,69 @@ async def test_each_step_waits_for_those_who_lack_the_one_before(tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_members_that_are_no_zoned_agents_lack_every_key(tmp_path: Path) -> None:
+async def test_serf_s_agents_have_rows_like_everybody_else(tmp_path: Path) -> None:
+    async with pool_of(tmp_path, 3) as pool:
+        one, two, stock = pool
+        stock.role = "web"
+        one.stock = two.stock = {"n3": Keyring([OLD])}
+        report = await one.exchange.install(NEW_TEXT)
+        assert report["ok"] and keys_of(report)["n3"] == [OLD_PRINT, NEW_PRINT]
+        assert (await two.exchange.use(NEW_PRINT))["ok"]
+        assert one.stock["n3"].keys == (NEW, OLD)
+        report = await one.exchange.remove(OLD_PRINT)
+        assert report["ok"] and keys_of(report) == {f"n{n}": [NEW_PRINT] for n in (1, 2, 3)}
+        one.stock["n3"].install(OLD)  # somebody gave it back: only Serf has it, and it can still be removed
+        assert (await two.exchange.remove(OLD_PRINT))["ok"] and one.stock["n3"].keys == (NEW,)
+
+
+@pytest.mark.asyncio
+async def test_a_serf_agent_left_behind_stops_the_rotation(tmp_path: Path) -> None:
     async with pool_of(tmp_path, 2) as pool:
-        pool[1].role = "stock"
-        pool[1].keyring = Keyring()
-        report = await pool[0].exchange.install(NEW_TEXT)
-        assert errors_of(report) == {"n2": "not a zoned agent: its keys are not known"}
-        with pytest.raises(KeyRefused, match="n2"):
-            await pool[0].exchange.use(NEW_PRINT)
+        one, stock = pool
+        stock.role, one.stock = "web", {"n2": Keyring([OLD])}
+        one.deaf = True
+        report = await one.exchange.install(NEW_TEXT)
+        assert errors_of(report) == {"n2": "no answer"}
+        one.deaf = False
+        with pytest.raises(KeyRefused, match=rf"not everybody has key {NEW_PRINT}: n2 \(alive\)"):
+            await one.exchange.use(NEW_PRINT)
+        await one.exchange.install(NEW_TEXT)
+        await one.exchange.use(NEW_PRINT)
+        one.stock["n2"].use(OLD_PRINT)
+        with pytest.raises(KeyRefused, match=rf"not everybody seals with key {NEW_PRINT}: n2 \(alive\)"):
+            await one.exchange.remove(OLD_PRINT)
+        report = await one.exchange.remove(OLD_PRINT, force=True)
+        assert errors_of(report) == {"n2": f"key {OLD_PRINT} is the one that seals: use another first"}
+        stock.state = MemberState.FAILED
+        assert "not reachable" in errors_of(await one.exchange.listing())["n2"]
+
+
+@pytest.mark.asyncio
+async def test_what_serf_s_queries_ask_of_us(tmp_path: Path) -> None:
+    async with pool_of(tmp_path, 1) as (one,):
+
+        async def asked(verb: KeyVerb, key: bytes = b"") -> KeyAnswered:
+            one.exchange.serf.requested(KeyRequest(request=7, verb=verb, key=key, asker="stock"))
+            await one.tasks.pop()
+            return one.answers.pop()
+
+        assert (await asked(KeyVerb.INSTALL, NEW)).error == ""
+        assert read_keyring(one.path) == (OLD, NEW) and one.told[-1] == (OLD_PRINT, NEW_PRINT)
+        assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
+        assert (await asked(KeyVerb.LIST)).keys == (key_text(OLD), NEW_TEXT)
+        assert "is the one that seals" in (await asked(KeyVerb.REMOVE, OLD)).error
+        assert "there is no key" in (await asked(KeyVerb.USE, b"x" * 32)).error
+        assert "16, 24 or 32 bytes, got 3" in (await asked(KeyVerb.INSTALL, b"bad")).error
+        assert (await asked(KeyVerb.USE, NEW)).error == "" and one.keyring.keys == (NEW, OLD)
+        assert (await asked(KeyVerb.REMOVE, OLD)).error == "" and read_keyring(one.path) == (NEW,)
+        assert NEW_TEXT not in one.log.getvalue() and "keyring use for stock" in one.log.getvalue()
+        for number in range(MAX_REQUESTS + 1):
+            one.exchange.serf.requested(KeyRequest(request=number, verb=KeyVerb.LIST, key=b"", asker="stock"))
+        assert [(each.request, each.error) for each in one.answers] == [
+            (MAX_REQUESTS, "busy with other changes of keys")
+        ]
+        await asyncio.gather(*one.tasks)
+        assert "key" not in repr(one.answers[-1]) and one.exchange.serf.counters["refused_requests"] == 1
 
 
 @pytest.mark.asyncio
@@ -178,9 +278,9 @@ async def test_a_key_told_in_the_clear_is_not_taken(tmp_path: Path) -> None:
         await clear.io.start(("127.0.0.1", 0))
         pool.append(clear)
         try:
-            _, row = await clear.exchange._round("install", NEW_TEXT)
+            _, row = await clear.exchange._round(KeyVerb.INSTALL, NEW_TEXT)
             assert row.error == "keys are told on sealed streams only" and pool[0].keyring.keys == (OLD,)
-            _, row = await pool[0].exchange._round("install", NEW_TEXT)
+            _, row = await pool[0].exchange._round(KeyVerb.INSTALL, NEW_TEXT)
             assert row.error == "keys are told on sealed streams only" and clear.keyring.keys == ()
         finally:
             await clear.io.close()

@@ -6,10 +6,10 @@ done; ``Keep``, ``ServeFetched`` and ``AnswerPeer`` with a ``fetch`` refer to th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from zoned.core.events import FetchOutcome, Purpose
+from zoned.core.events import FetchOutcome, KeyVerb, Purpose
 from zoned.core.names import Address, InstanceKey, NodeName
 from zoned.core.records import FitJob, Source
 
@@ -144,6 +144,34 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRequest:
+    """A member asks for this by Serf's key queries: do it to our keyring, then ``KeyAnswered``."""
+
+    request: int
+    verb: KeyVerb
+    key: bytes = field(repr=False)
+    asker: NodeName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReply:
+    """What one of Serf's agents said: why it did not do it ("": it did), and its keys if it was asked for
+    them (base64, first the one that seals)."""
+
+    node: NodeName
+    error: str
+    keys: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReplies:
+    """The answers to an ``AskKeys``; who is missing did not answer in time."""
+
+    request: int
+    replies: tuple[KeyReply, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """A line for the log. ``event`` is a stable name (``member_up``), ``text`` the line in words."""
 
@@ -167,5 +195,7 @@ Action: TypeAlias = (
     | AnswerPeer
     | Offer
     | Fit
+    | KeyRequest
+    | KeyReplies
     | Note
 )

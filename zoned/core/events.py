@@ -6,7 +6,7 @@ Each is valid once built. Bytes of objects never appear here: the world keeps th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -111,10 +111,12 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketReceived:
-    """A gossip datagram."""
+    """A gossip datagram. ``private``: it came sealed, and whatever we send is sealed, so that keys may be in
+    it and in our answer."""
 
     data: bytes
     sender: Address
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,37 @@ class Forget:
     node: NodeName
 
 
+class KeyVerb(Enum):
+    """What may be asked about the keys of gossip. The key of a verb is raw bytes, none for LIST."""
+
+    LIST = "list"
+    INSTALL = "install"
+    USE = "use"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAnswered:
+    """What became of the ``KeyRequest`` of that number: ``error`` says why nothing, ``keys`` are all that we
+    have (base64, first the one that seals) where the verb was LIST."""
+
+    request: int
+    error: str = ""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskKeys:
+    """Ask these members, which are Serf's own agents: ``KeyReplies`` of that number, at the latest after
+    ``timeout_s``."""
+
+    request: int
+    verb: KeyVerb
+    key: bytes = field(repr=False)
+    nodes: tuple[NodeName, ...]
+    timeout_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysChanged:
     """The world seals gossip with the first of these keys (fingerprints) and opens it with any."""
@@ -235,4 +268,6 @@ Event: TypeAlias = (
     | Invalidate
     | Forget
     | KeysChanged
+    | KeyAnswered
+    | AskKeys
 )

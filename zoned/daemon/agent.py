@@ -160,6 +160,7 @@ class Agent:
             origins=self._origins(),
             peers=self._peers,
             worker=self._worker,
+            keys=self._keys.serf,
             log=log,
         )
         self.driver = Driver(self.node, self.clock, world, spawn)
@@ -174,7 +175,8 @@ class Agent:
             seal,
             self._gossip.ask,
             self.node.swim.members,
-            lambda keys: self.driver.submit(KeysChanged(fingerprints=keys)),
+            lambda event: self.driver.submit(event),
+            self._spawn,
             self._log,
         )
 
@@ -347,6 +349,7 @@ class Agent:
             "log": self._log.counts,
             "state": {"saved_bytes": self._state.saved_bytes},
             "gossip_io": {**self._gossip.counters, **self._gossip.refusals.counters},
+            "serf_keys": self._keys.serf.counters,
             "forecast_worker": {"starts": self._worker.starts, "failures": self._worker.failures},
         }
 

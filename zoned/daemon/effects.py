@@ -24,7 +24,7 @@ from zoned.daemon.clock import Clock
 from zoned.daemon.copies import Copy, Fetched
 from zoned.daemon.log import Log
 from zoned.daemon.pending import Pending
-from zoned.daemon.ports import GossipPort, OriginPort, PeerReply, PeersPort, ReadReply, WorkerPort
+from zoned.daemon.ports import GossipPort, KeysPort, OriginPort, PeerReply, PeersPort, ReadReply, WorkerPort
 from zoned.daemon.stores.memory import MemoryStore
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
@@ -43,6 +43,7 @@ class World:
     origins: Mapping[Dependency, OriginPort]
     peers: PeersPort
     worker: WorkerPort | None
+    keys: KeysPort
     log: Log
 
 
@@ -102,6 +103,8 @@ class Effects:
             act.AnswerPeer: self._answer_peer,
             act.Offer: self._offer,
             act.Fit: lambda a: self._start(self._fit(a), f"fit {a.job.job}"),
+            act.KeyRequest: self._world.keys.requested,
+            act.KeyReplies: self._world.keys.replied,
             act.Note: lambda a: self._world.log.note(a, self._clock.now().wall_s),
         }
 

@@ -159,7 +159,7 @@ class GossipIO:
             except PeerError as error:
                 self.refusals.refused(error.reason, sender[:2])
                 continue
-            self._deliver(PacketReceived(data=plain, sender=sender[:2]))
+            self._deliver(PacketReceived(data=plain, sender=sender[:2], private=self._seal.private))
 
     # ---- TCP, theirs ----------------------------------------------------------------------------
 

@@ -65,6 +65,11 @@ class Seal:
         """Whether what we send is sealed."""
         return bool(self._keyring) and self._verify_outgoing
 
+    @property
+    def private(self) -> bool:
+        """Whether whatever comes in was sealed and whatever goes out is: keys may be told."""
+        return self.sealing and self._verify_incoming
+
     # ---- packets --------------------------------------------------------------------------------
 
     def packet(self, plain: bytes) -> bytes:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from zoned.core.actions import Action, FetchPeer, Offer, SendPacket, StreamCall, StreamReply
+from zoned.core.actions import (
+    Action,
+    FetchPeer,
+    KeyReplies,
+    KeyRequest,
+    Offer,
+    SendPacket,
+    StreamCall,
+    StreamReply,
+)
 from zoned.core.events import Event, FetchOutcome
 from zoned.core.names import Instant, NodeName
 from zoned.core.records import FitJob, FitResult, Source
@@ -54,6 +63,16 @@ class PeersPort(Protocol):
 
     async def offer(self, order: Offer) -> bool:
         """Tell of copies. Never raises."""
+
+
+class KeysPort(Protocol):
+    """The keys of gossip, where Serf's agents are in the pool."""
+
+    def requested(self, action: KeyRequest) -> None:
+        """Do it, then submit ``KeyAnswered``."""
+
+    def replied(self, action: KeyReplies) -> None:
+        """What Serf's agents answered to an ``AskKeys``."""
 
 
 class WorkerPort(Protocol):

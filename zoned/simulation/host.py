@@ -77,6 +77,8 @@ class Host:
             act.Discard: self._discard,
             act.AnswerPeer: lambda a: self._peer_calls.pop(a.request, _ignore)(a),
             act.Offer: lambda a: self.cluster.offer(self, a),
+            act.KeyRequest: _ignore,  # no virtual gossip is sealed: nobody has keys to ask for or to tell
+            act.KeyReplies: _ignore,
             act.Note: lambda a: self.notes.append((self.cluster.schedule.now_s, a)),
             act.Fit: lambda a: self.cluster.fit(self, a),
         }
@@ -258,5 +260,5 @@ class Host:
             self._arm()
 
 
-def _ignore(answer: act.AnswerPeer) -> None:
-    """Nobody waits for that answer any more."""
+def _ignore(action: act.Action) -> None:
+    """Nobody waits for that answer any more, or ever asked."""

@@ -11,8 +11,8 @@ import pytest
 from zoned.core.actions import SendPacket
 from zoned.core.errors import PeerError
 from zoned.core.gossip import GossipSettings, Identity, Swim
+from zoned.core.gossip.lamport import LamportClock
 from zoned.core.gossip.messages import Alive, Kind, Nack, User
-from zoned.core.gossip.serf import LamportClock
 from zoned.core.gossip.tags import meta_of
 from zoned.core.gossip.wire import VERSIONS, decode_packet, encode
 from zoned.core.members import MemberState
@@ -41,11 +41,11 @@ def state(one: Swim, node: str = "b") -> MemberState | None:
 
 
 def replies(packets: list[SendPacket]) -> list[tuple[Address, int, dict[bytes, Any]]]:
-    """(to, Serf type, fields) of every Serf message in these packets."""
+    """(to, Serf type, fields) of every Serf message in these packets, but for relays and our own."""
     found = []
     for packet in packets:
         for message in decode_packet(packet.data).messages:
-            if isinstance(message, User):
+            if isinstance(message, User) and message.body[0] <= 8:
                 fields = msgpack.unpackb(message.body[1:], raw=True)
                 found.append((packet.address, message.body[0], fields))
     return found
@@ -169,10 +169,26 @@ def test_a_conflict_query_gets_what_we_know_of_the_name() -> None:
     assert len(about_us) == 1  # the ack only
 
 
-def test_a_key_query_hears_that_there_is_no_encryption() -> None:
-    found = answers(serf(swim(), 4, query("_serf_list-keys")))
-    payload = next(fields[b"Payload"] for _, _, fields in found if fields[b"Payload"])
-    assert payload[0] == 8 and msgpack.unpackb(payload[1:], raw=True)[b"Result"] is False
+def test_answers_come_also_by_way_of_others_where_that_is_wanted() -> None:
+    one = swim()
+    third = Identity("c", "z", 1, ("10.0.0.3", 7946))
+    one.packet(encode(Alive(1, "c", third.gossip, meta_of(third), VERSIONS)), OTHER.gossip, NOW)
+    packets = serf(one, 4, query("_serf_ping", RelayFactor=2, SourceNode="b", Addr=bytes((10, 0, 0, 2))))
+    ways = {
+        message.body[0]: packet
+        for packet in packets
+        for message in decode_packet(packet.data).messages
+        if isinstance(message, User) and message.body[0] in (5, 9)
+    }
+    assert ways[5].address == ("10.0.0.2", 4000) and ways[9].address == third.gossip  # not by the asker
+    two = swim()  # whoever is asked to relay finds the same answer in it
+    moved = encode(Alive(6, "b", ("10.0.0.2", 4000), meta_of(OTHER), VERSIONS))
+    two.packet(b"\x05" + msgpack.packb({"Incarnation": 5, "Node": "b", "From": "b"}), OTHER.gossip, NOW)
+    two.packet(moved, OTHER.gossip, NOW)
+    two.take_actions()
+    two.packet(ways[9].data, ME.gossip, NOW)
+    sent = [each for each in two.take_actions() if isinstance(each, SendPacket)]
+    assert [to for to, _, _ in answers(sent)] == 2 * [("10.0.0.2", 4000)]  # the relayed one, and its own
 
 
 def test_events_are_passed_on_once() -> None:

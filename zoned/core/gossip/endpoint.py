@@ -15,6 +15,7 @@ from zoned.core.errors import PeerError
 from zoned.core.gossip.channel import MARK
 from zoned.core.gossip.dialer import Dialer
 from zoned.core.gossip.exchange import Exchange
+from zoned.core.gossip.keys import KeyQueries
 from zoned.core.gossip.messages import (
     Ack,
     Alive,
@@ -51,7 +52,8 @@ class Endpoint:
         self._rumours = rumours = Rumours(wiring, now)
         self._spreader = Spreader(wiring)
         self._serf = SerfLayer(wiring, rumours)
-        self._queries = Queries(wiring, self._serf)
+        self.keys = KeyQueries(wiring, self._serf)
+        self._queries = Queries(wiring, self._serf, self.keys)
         self._prober = prober = Prober(wiring, rumours, now)
         self._exchange = Exchange(wiring, rumours, self._serf, now)
         self._dialer = Dialer(wiring, self._exchange)
@@ -68,8 +70,8 @@ class Endpoint:
             Dead: lambda what, sender, now: rumours.dead(what, now),
         }
 
-    def packet(self, data: bytes, sender: Address, now: Instant) -> None:
-        """A datagram came."""
+    def packet(self, data: bytes, sender: Address, now: Instant, private: bool = False) -> None:
+        """A datagram came. ``private``: keys may be in it and in what we answer."""
         wiring = self._wiring
         counters = wiring.counters
         counters["packets_in"] = counters.get("packets_in", 0) + 1
@@ -83,18 +85,21 @@ class Endpoint:
             wiring.reject(reason)
         for message in messages:
             try:
-                self._routes[type(message)](message, sender, now)
+                if private and type(message) is User:
+                    self._user(message, sender, now, private)
+                else:
+                    self._routes[type(message)](message, sender, now)
             except PeerError as error:
                 wiring.reject(error.reason)
         self._spreader.arm(now)
 
-    def _user(self, user: User, sender: Address, now: Instant) -> None:
+    def _user(self, user: User, sender: Address, now: Instant, private: bool = False) -> None:
         if not user.body:
             raise PeerError("empty")
         if user.body[0] == MARK:
             self._reconciler.heard(user.body, now)
         else:
-            self._queries.heard(user.body, sender, now)
+            self._queries.heard(user.body, now, private)
 
     def stream(self, stream: int, data: bytes, sender: Address, now: Instant) -> None:
         """A whole message came on a stream; it is answered in any case, if only by an error or nothing."""

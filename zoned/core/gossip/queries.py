@@ -1,9 +1,10 @@
 """Serf's user events and queries, as far as a good neighbour must go.
 
-zoned sends none of its own. It passes others' on (or a pool with many zoned agents would swallow them),
-acknowledges queries that name it, and answers the internal ones: ``_serf_ping`` by the ack,
-``_serf_conflict`` with what it knows of a name, key queries by "not this way". A relayed response is
-handed on to members only: nobody may use us to send packets elsewhere.
+zoned sends none of its own but those about keys. It passes others' on (or a pool with many zoned agents would
+swallow them), acknowledges queries that name it, and answers the internal ones: ``_serf_ping`` by the ack,
+``_serf_conflict`` with what it knows of a name, those about keys by way of ``keys.py``. Whatever the votes on
+a name say, nobody here ends for it. A relayed response is handed on to members only: nobody may use us to
+send packets elsewhere.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from typing import Any
 import msgpack
 
 from zoned.core.errors import PeerError
+from zoned.core.events import KeyVerb
+from zoned.core.gossip.keys import NO_BROADCAST, VERBS, KeyQueries
+from zoned.core.gossip.lamport import lamport
 from zoned.core.gossip.messages import Kind, User
+from zoned.core.gossip.responses import ACK, read_query, respond
 from zoned.core.gossip.serf import (
     CONFLICT,
     EVENT,
     JOIN,
-    KEY_RESPONSE,
     LEAVE,
     QUERY,
     RELAY,
     RESPONSE,
     SerfLayer,
-    lamport,
 )
 from zoned.core.gossip.tags import tags_map
-from zoned.core.gossip.wire import address, pack_old, packed_host, raw, text, unpack_map, unsigned
+from zoned.core.gossip.user_events import WINDOW, read_event
+from zoned.core.gossip.wire import MAX_NAME, address, pack_old, packed_host, raw, text, unpack_map, unsigned
 from zoned.core.gossip.wiring import Wiring
-from zoned.core.names import Address, Instant
+from zoned.core.names import Instant
 
-_ACK = 1
-_NO_BROADCAST = 2
-_WINDOW = 512  # events and queries older than this many ticks are too old to matter
 _MAX_FILTERS = 32
 _MAX_PATTERN = 128
 _RISKY = re.compile(r"\)[*+?{]|\\\d|\(\?")  # repeated groups, back references: exponential here, not in Go
@@ -48,64 +49,73 @@ _STATUS = {"alive": 1, "suspect": 1, "leaving": 2, "left": 3, "failed": 4}
 class Queries:
     """Passing on and answering what comes as a Serf user message."""
 
-    def __init__(self, wiring: Wiring, serf: SerfLayer) -> None:
+    def __init__(self, wiring: Wiring, serf: SerfLayer, keys: KeyQueries) -> None:
         self._wiring = wiring
         self._serf = serf
-        self._seen: OrderedDict[tuple[int, int, bytes], None] = OrderedDict()
+        self._keys = keys
+        self._seen: OrderedDict[tuple[int, int], None] = OrderedDict()
 
-    def heard(self, body: bytes, sender: Address, now: Instant) -> None:
-        """One Serf message; PeerError for nonsense and unknown types."""
+    def heard(self, body: bytes, now: Instant, private: bool = False) -> None:
+        """One Serf message; PeerError for nonsense and unknown types. ``private``: keys may be in it."""
         kind = body[0]
         if kind in (LEAVE, JOIN):
             self._serf.intent(kind, unpack_map(body[1:]), now)
         elif kind == EVENT:
             self._event(body)
         elif kind == QUERY:
-            self._query(body)
+            self._query(body, private, now)
         elif kind == RELAY:
             self._relay(body)
         elif kind == RESPONSE:
-            self._wiring.count("query_responses")  # we never ask
+            self._response(unpack_map(body[1:]), private, now)
         else:
             raise PeerError("unknown_serf_type", str(kind))
 
     def _event(self, body: bytes) -> None:
         fields = unpack_map(body[1:])
-        time = lamport(fields)
-        clock = self._serf.events
-        clock.witness(time)
-        title = raw(fields, b"Name", 1024)
-        what = title + raw(fields, b"Payload", 65536)
-        if time + _WINDOW < clock.time or not self._is_new(EVENT, time, what):
+        time, (title, payload) = lamport(fields), read_event(fields)
+        if not self._serf.events.hear(time, title, payload):
             return
         self._wiring.count("events_heard")
-        self._wiring.queue.put((f"event {time}", title.hex()), bytes((Kind.USER,)) + body, rank=1)
+        key = (f"event {time}", (title + b"\0" + payload).hex())
+        self._wiring.queue.put(key, bytes((Kind.USER,)) + body, rank=1)
 
-    def _query(self, body: bytes) -> None:
+    def _query(self, body: bytes, private: bool, now: Instant) -> None:
         fields = unpack_map(body[1:])
         time, number = lamport(fields), unsigned(fields, b"ID")
         clock = self._serf.queries
         clock.witness(time)
-        if time + _WINDOW < clock.time or not self._is_new(QUERY, time, number.to_bytes(4, "big")):
+        if time + WINDOW < clock.time or not self._is_new(time, number):
             return
         self._wiring.count("queries_heard")
-        flags = unsigned(fields, b"Flags")
-        if not flags & _NO_BROADCAST:
-            self._wiring.queue.put((f"query {time}", str(number)), bytes((Kind.USER,)) + body, rank=1)
+        title = text(fields, b"Name")
+        flags, verb = unsigned(fields, b"Flags"), VERBS.get(title)
+        if not flags & NO_BROADCAST:
+            if private or verb in (None, KeyVerb.LIST):
+                self._wiring.queue.put((f"query {time}", str(number)), bytes((Kind.USER,)) + body, rank=1)
+            else:
+                self._wiring.count("key_queries_kept")  # a key in the clear is nothing to pass on
         if not self._is_meant(fields.get(b"Filters")):
             return
-        to = address(fields)
-        if flags & _ACK:
-            self._respond(to, time, number, _ACK, None)
-        payload = self._answer(text(fields, b"Name"), raw(fields, b"Payload", 65536))
-        if payload is not None:
-            self._respond(to, time, number, 0, payload)
+        query = read_query(fields, time, number)
+        payload = raw(fields, b"Payload", 65536)
+        if flags & ACK:
+            respond(self._wiring, query, ACK, None)
+        if verb is not None:
+            self._keys.heard(query, verb, payload, private, now)
+            return
+        answer = self._answer(title, payload)
+        if answer is not None:
+            respond(self._wiring, query, 0, answer)
 
-    def _respond(self, to: Address, time: int, number: int, flags: int, payload: bytes | None) -> None:
-        me = self._wiring.me.node
-        fields = {"Flags": flags, "From": me, "ID": number, "LTime": time, "Payload": payload}
-        packed: bytes = pack_old(fields)
-        self._wiring.send(to, User(bytes((RESPONSE,)) + packed))
+    def _response(self, fields: dict[bytes, Any], private: bool, now: Instant) -> None:
+        """An answer to a query; we only ask about keys, and only where gossip is sealed."""
+        lamport(fields)
+        number, node = unsigned(fields, b"ID"), text(fields, b"From", MAX_NAME)
+        payload = raw(fields, b"Payload", 65536)
+        acknowledges = unsigned(fields, b"Flags") & ACK
+        if not private or acknowledges or not self._keys.response(number, node, payload, now):
+            self._wiring.count("responses_unasked")
 
     def _answer(self, title: str, payload: bytes) -> bytes | None:
         """The payload of our answer to an internal query; None: the ack is all we have to say."""
@@ -122,10 +132,6 @@ class Queries:
             fields["Tags"] = dict(tags_map(known.meta))
             packed: bytes = pack_old(fields)
             return bytes((CONFLICT,)) + packed
-        if title.startswith("_serf_") and title.endswith(("-key", "-keys")):
-            refusal = {"Keys": [], "Message": "zoned agents take keys by: zoned keyring", "Result": False}
-            packed = pack_old(refusal)
-            return bytes((KEY_RESPONSE,)) + packed
         return None
 
     def _is_meant(self, filters: object) -> bool:
@@ -161,8 +167,8 @@ class Queries:
             return
         self._wiring.send(to, User(inner))
 
-    def _is_new(self, kind: int, time: int, what: bytes) -> bool:
-        key = (kind, time, what)
+    def _is_new(self, time: int, number: int) -> bool:
+        key = (time, number)
         if key in self._seen:
             return False
         self._seen[key] = None

@@ -1,4 +1,4 @@
-"""Serf's layer: who means to leave, and three Lamport clocks.
+"""Serf's layer: who means to leave, three Lamport clocks, and the state that push/pulls carry for it.
 
 SWIM knows that a member is gone; whether it *left* or *failed* is an intent, said beforehand as a user
 message and ordered by a Lamport clock (an intent older than what is known of that member is void). Intents
@@ -13,45 +13,18 @@ from collections import OrderedDict
 from typing import Any
 
 from zoned.core.errors import PeerError
+from zoned.core.gossip.lamport import LamportClock, bounded_time, lamport
 from zoned.core.gossip.membership import Known
 from zoned.core.gossip.messages import Kind, Standing
 from zoned.core.gossip.rumours import Rumours
+from zoned.core.gossip.user_events import UserEvents
 from zoned.core.gossip.wire import checked_name, name, pack_old, unpack_map
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import MemberState
 from zoned.core.names import Instant, NodeName
 
 LEAVE, JOIN, PUSH_PULL, EVENT, QUERY, RESPONSE, CONFLICT, KEY_REQUEST, KEY_RESPONSE, RELAY = range(10)
-_MAX_TIME = 1 << 53
 _MAX_LISTED = 65536
-
-
-class LamportClock:
-    """A counter that never falls behind any that it has seen."""
-
-    def __init__(self) -> None:
-        self.time = 1
-
-    def tick(self) -> int:
-        """A time later than all seen so far."""
-        self.time += 1
-        return self.time
-
-    def witness(self, seen: int) -> None:
-        """Somebody is at ``seen``."""
-        self.time = max(self.time, seen + 1)
-
-
-def lamport(fields: dict[bytes, Any], key: bytes = b"LTime") -> int:
-    """A Lamport time; PeerError for one so large that nobody could ever tick past it."""
-    return bounded_time(fields.get(key, 0))
-
-
-def bounded_time(value: object) -> int:
-    """``value`` as a Lamport time."""
-    if type(value) is not int or not 0 <= value < _MAX_TIME:
-        raise PeerError("clock")
-    return value
 
 
 def user_message(kind: int, fields: dict[str, Any]) -> bytes:
@@ -69,7 +42,7 @@ class SerfLayer:
         self._own = rumours.own
         self._waiting: OrderedDict[NodeName, tuple[bool, int, float]] = OrderedDict()  # leave?, time, since
         self.clock = LamportClock()
-        self.events = LamportClock()
+        self.events = UserEvents(wiring)
         self.queries = LamportClock()
         rumours.listeners.append(self._on_change)
 
@@ -91,8 +64,8 @@ class SerfLayer:
         known = self._wiring.table.all()
         left = [each.node for each in known if each.state() in (MemberState.LEFT, MemberState.LEAVING)]
         fields = {
-            "EventLTime": self.events.time,
-            "Events": [],
+            "EventLTime": self.events.clock.time,
+            "Events": self.events.listed(),
             "LTime": self.clock.time,
             "LeftMembers": left,
             "QueryLTime": self.queries.time,
@@ -119,7 +92,8 @@ class SerfLayer:
         if body[0] != PUSH_PULL:
             raise PeerError("serf_state")
         fields = unpack_map(body[1:])
-        clocks = ((self.clock, b"LTime"), (self.events, b"EventLTime"), (self.queries, b"QueryLTime"))
+        events = self.events.clock
+        clocks = ((self.clock, b"LTime"), (events, b"EventLTime"), (self.queries, b"QueryLTime"))
         for clock, key in clocks:
             clock.witness(max(0, lamport(fields, key) - 1))
         times = fields.get(b"StatusLTimes") or {}
@@ -132,6 +106,7 @@ class SerfLayer:
         for node, time in times.items():
             if node not in gone:
                 self._joins(_name(node), bounded_time(time), now)
+        self.events.merge(fields.get(b"Events") or [])
 
     def _joins(self, node: NodeName, time: int, now: Instant) -> bool:
         known = self._wiring.table.get(node)
