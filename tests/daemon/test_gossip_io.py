@@ -58,9 +58,7 @@ def ack(data: bytes) -> bytes | None:
 
 
 @asynccontextmanager
-async def port(
-    answer: Callable[[bytes], bytes | None] = ack, timeout_s: float = 5.0
-) -> AsyncIterator[Port]:
+async def port(answer: Callable[[bytes], bytes | None] = ack, timeout_s: float = 5.0) -> AsyncIterator[Port]:
     one = Port(answer, timeout_s)
     await one.io.start(("127.0.0.1", 0))
     try:

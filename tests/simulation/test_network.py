@@ -65,3 +65,30 @@ def test_the_same_seed_loses_the_same_packets() -> None:
         return [net.datagram("a", "b", 1) for _ in range(100)]
 
     assert fates() == fates()
+
+
+def test_reordered_datagrams_come_later_than_those_sent_after_them() -> None:
+    net = network(jitter_s=0.0, reorder=0.25)
+    delays = [net.datagram("a", "b", 1)[0] for _ in range(2000)]
+    late = [delay_s for delay_s in delays if delay_s > 0.2]
+    assert len(late) == net.sent["reordered"] == pytest.approx(500, rel=0.15)
+
+
+def test_one_cut_ends_while_another_of_the_same_way_goes_on() -> None:
+    net = network()
+    net.cut("a", "b")
+    net.cut("a", "b", both_ways=False)
+    net.mend("a", "b")
+    assert not net.reaches("a", "b") and net.reaches("b", "a")
+    net.mend("a", "b", both_ways=False)
+    assert net.reaches("a", "b")
+    net.mend("a", "b")  # more often than it was cut: nothing left to do
+    assert net.reaches("a", "b")
+
+
+def test_a_storm_comes_and_goes() -> None:
+    net = network(loss=0.0)
+    net.change(loss=1.0)
+    assert net.datagram("a", "b", 1) == []
+    net.calm()
+    assert net.datagram("a", "b", 1)

@@ -44,4 +44,6 @@ def restore_state(stages: Stages, state: Mapping[str, Any], now: Instant) -> Non
         stages.swim.restore_state(state["gossip"], now)
     except KeyError as error:
         raise StateError(f"state lacks {error}") from error
+    for fact in stages.facts.all():  # after a restart of the whole pool nobody else may know it
+        stages.swim.spread(fact, now)
     stages.prefetcher.restart(stages.cache.heat_list(), now)

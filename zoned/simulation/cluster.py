@@ -16,15 +16,10 @@ from zoned.core.settings import NodeSettings
 from zoned.simulation.host import Host
 from zoned.simulation.network import Network
 from zoned.simulation.schedule import Schedule
+from zoned.simulation.wires import Wires, gossip_address
 from zoned.simulation.world import Answer, Machine, OriginModel
 
-GOSSIP_PORT = 7946
 PEER_PORT = 7947
-
-
-def gossip_address(index: int) -> Address:
-    """The gossip address of the host with that number."""
-    return f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}", GOSSIP_PORT
 
 
 def peer_address(index: int) -> Address:
@@ -48,6 +43,7 @@ class Cluster:
     ) -> None:
         self.schedule = Schedule(0.0)
         self.network = network
+        self.wires = Wires(self.schedule, network)
         self.origin = origin
         self.hit_s = hit_s
         self.instant_fetches = instant_fetches
@@ -55,14 +51,13 @@ class Cluster:
         self.hosts: dict[NodeName, Host] = {}
         self._start_s = start_s
         self._rtt_s = rtt_s
-        self._by_gossip: dict[Address, Host] = {}
         self._by_peer: dict[Address, Host] = {}
 
     def add(self, settings: NodeSettings) -> Host:
         """One more machine, switched off."""
         host = Host(self, settings)
         self.hosts[settings.node] = host
-        self._by_gossip[settings.gossip_address] = host
+        self.wires.plug(host)
         assert settings.peer_address is not None
         self._by_peer[settings.peer_address] = host
         return host
@@ -86,46 +81,6 @@ class Cluster:
         return self._rtt_s if a != b else self._rtt_s / 20
 
     # ---- what hosts want done -------------------------------------------------------------------
-
-    def send_packet(self, sender: Machine, action: act.SendPacket) -> None:
-        """Carry one datagram, if the network lets it through."""
-        target = self._by_gossip.get(action.address)
-        if target is None:
-            return
-        for delay_s in self.network.datagram(sender.zone, target.zone, len(action.data)):
-            event = ev.PacketReceived(data=action.data, sender=sender.settings.gossip_address)
-            self.schedule.after(delay_s, lambda event=event: target.give(event))  # type: ignore[misc]
-
-    def call_stream(self, caller: Machine, action: act.StreamCall) -> None:
-        """Carry one message to another host and its answer back; no answer in time: None."""
-        target = self._by_gossip.get(action.address)
-        network, open_call = self.network, [True]
-        life = caller.life
-
-        def answer(data: bytes | None) -> None:
-            if open_call[0] and caller.life == life:
-                open_call[0] = False
-                caller.give(ev.StreamAnswered(call=action.call, data=data))
-
-        if target is None or not network.reaches(caller.zone, target.zone):
-            self.schedule.after(action.timeout_s, lambda: answer(None))
-            return
-        network.sent["stream_bytes"] += len(action.data)
-
-        def reply(data: bytes) -> None:
-            network.sent["stream_bytes"] += len(data)
-            if network.reaches(target.zone, caller.zone):
-                self.schedule.after(network.delay_s(target.zone, caller.zone), lambda: answer(data))
-
-        def arrive() -> None:
-            if target.node is None:
-                self.schedule.after(network.delay_s(target.zone, caller.zone), lambda: answer(None))
-            else:
-                target.take_stream(action.data, caller.settings.gossip_address, reply)
-
-        self.schedule.after(network.delay_s(caller.zone, target.zone), arrive)
-        if action.expects_answer:
-            self.schedule.after(action.timeout_s, lambda: answer(None))
 
     def offer(self, sender: Machine, action: act.Offer) -> None:
         """Carry an offer of copies."""

@@ -9,71 +9,71 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from zoned.core.events import Drain, Join, Stop, StopKind, Undrain
-from zoned.simulation.cluster import Cluster, gossip_address
+from zoned.simulation.station import Pool
 
 
 class Step(NamedTuple):
-    """One thing done to the cluster, at that share of the run."""
+    """One thing done to the pool, at that share of the run."""
 
     at: float
     text: str
-    do: Callable[[Cluster], None]
+    do: Callable[[Pool], None]
 
 
-def _last(cluster: Cluster) -> str:
-    return sorted(cluster.hosts)[-1]
+def _last(pool: Pool) -> str:
+    return sorted(pool.hosts)[-1]
 
 
-def _kill(cluster: Cluster) -> None:
-    cluster.hosts[_last(cluster)].crash()
+def _kill(pool: Pool) -> None:
+    pool.hosts[_last(pool)].crash()
 
 
-def _boot(cluster: Cluster) -> None:
-    host = cluster.hosts[_last(cluster)]
+def _boot(pool: Pool) -> None:
+    host = pool.hosts[_last(pool)]
     host.boot()
-    host.give(Join(seeds=(gossip_address(0),)))
+    host.give(Join(seeds=host.seeds))
 
 
-def _leave(cluster: Cluster) -> None:
-    host = cluster.hosts[_last(cluster)]
+def _leave(pool: Pool) -> None:
+    host = pool.hosts[_last(pool)]
     host.give(Stop(kind=StopKind.LEAVE))
-    cluster.schedule.after(3.0, host.crash)
+    pool.schedule.after(3.0, host.crash)
 
 
-def _split(cluster: Cluster) -> None:
-    zones = sorted({host.zone for host in cluster.hosts.values()})
+def _split(pool: Pool) -> None:
+    zones = sorted({host.zone for host in pool.hosts.values()})
     half = len(zones) // 2
     for a in zones[:half]:
         for b in zones[half:]:
-            cluster.network.cut(a, b)
+            pool.network.cut(a, b)
 
 
-def _one_way(cluster: Cluster) -> None:
-    zones = sorted({host.zone for host in cluster.hosts.values()})
+def _one_way(pool: Pool) -> None:
+    zones = sorted({host.zone for host in pool.hosts.values()})
     for other in zones[:-1]:
-        cluster.network.cut(zones[-1], other, both_ways=False)
+        pool.network.cut(zones[-1], other, both_ways=False)
 
 
-def _pause(cluster: Cluster) -> None:
-    cluster.hosts[_last(cluster)].pause(True)
+def _pause(pool: Pool) -> None:
+    pool.hosts[_last(pool)].pause(True)
 
 
-def _resume(cluster: Cluster) -> None:
-    cluster.hosts[_last(cluster)].pause(False)
+def _resume(pool: Pool) -> None:
+    pool.hosts[_last(pool)].pause(False)
 
 
-def _drain(cluster: Cluster) -> None:
-    host = cluster.hosts[_last(cluster)]
+def _drain(pool: Pool) -> None:
+    host = pool.hosts[_last(pool)]
     host.give(Drain(zone=host.zone))
 
 
-def _undrain(cluster: Cluster) -> None:
-    host = cluster.hosts[_last(cluster)]
+def _undrain(pool: Pool) -> None:
+    host = pool.hosts[_last(pool)]
     host.give(Undrain(zone=host.zone))
 
 
-def _heal(cluster: Cluster) -> None:
-    cluster.network.heal()
+def _heal(pool: Pool) -> None:
+    pool.network.heal()
 
 
 SCENARIOS: dict[str, tuple[Step, ...]] = {

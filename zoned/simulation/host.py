@@ -11,21 +11,20 @@ would otherwise measure its own rounding. Prefetches always travel in virtual ti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from zoned.core import actions as act
 from zoned.core import events as ev
-from zoned.core.actions import Action
 from zoned.core.events import FetchOutcome
-from zoned.core.names import Address, InstanceKey, NodeName
+from zoned.core.members import Fact
+from zoned.core.names import InstanceKey, Instant
 from zoned.core.node import Node
 from zoned.core.records import Source
 from zoned.core.settings import NodeSettings
 from zoned.simulation.fetches import Fetches
+from zoned.simulation.station import Station
 from zoned.simulation.world import Answer, Transfers, World
-
-_MAX_TICKS_AT_ONCE = 200
 
 
 @dataclass(slots=True)
@@ -37,37 +36,28 @@ class _Open:
     late: bool = False
 
 
-@dataclass(slots=True)
-class Host:
+class Host(Station):
     """A node in its virtual world. ``crash`` and ``boot`` are power off and on."""
 
-    cluster: World
-    settings: NodeSettings
-    node: Node | None = None
-    paused: bool = False
-    life: int = 0
-    inline_s: float = 0.0
-    store: dict[InstanceKey, int] = field(default_factory=dict)
-    transfers: Transfers = field(default_factory=Transfers)
-    notes: list[tuple[float, act.Note]] = field(default_factory=list)
-    _open: dict[int, _Open] = field(default_factory=dict)
-    _peer_calls: dict[int, Callable[[act.AnswerPeer], None]] = field(default_factory=dict)
-    _streams: dict[int, Callable[[bytes], None]] = field(default_factory=dict)
-    _unused: set[InstanceKey] = field(default_factory=set)  # membership only
-    _backlog: list[ev.Event] = field(default_factory=list)
-    _numbers: int = 0
-    _armed_s: float | None = None
-    _ticks: int = 0
-    _depth: int = 0
-    _tick_at_s: float = -1.0
-    _perform: dict[type, Callable[[Any], None]] = field(default_factory=dict)
+    __slots__ = (
+        "_open", "_peer_calls", "_unused", "cluster", "inline_s", "node", "settings", "store", "transfers",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        fetches = Fetches(self, self.cluster, self._later, self._arrived)
-        self._perform = {
-            act.SendPacket: lambda a: self.cluster.send_packet(self, a),
-            act.StreamCall: lambda a: self.cluster.call_stream(self, a),
-            act.StreamReply: self._stream_reply,
+    node: Node | None
+
+    def __init__(self, cluster: World, settings: NodeSettings) -> None:
+        super().__init__(cluster, settings.node, settings.zone, settings.gossip_address)
+        self.cluster = cluster
+        self.settings = settings
+        self.node = None
+        self.inline_s = 0.0
+        self.store: dict[InstanceKey, int] = {}
+        self.transfers = Transfers()
+        self._open: dict[int, _Open] = {}
+        self._peer_calls: dict[int, Callable[[act.AnswerPeer], None]] = {}
+        self._unused: set[InstanceKey] = set()  # membership only
+        fetches = Fetches(self, cluster, self._later, self._arrived)
+        self._perform |= {
             act.Serve: self._serve,
             act.ServeFetched: lambda a: self._served(a.request, a.source),
             act.Refuse: lambda a: self._served(a.request, None),
@@ -76,70 +66,27 @@ class Host:
             act.Keep: self._keep,
             act.Discard: self._discard,
             act.AnswerPeer: lambda a: self._peer_calls.pop(a.request, _ignore)(a),
-            act.Offer: lambda a: self.cluster.offer(self, a),
-            act.KeyRequest: _ignore,  # no virtual gossip is sealed: nobody has keys to ask for or to tell
-            act.KeyReplies: _ignore,
-            act.Note: lambda a: self.notes.append((self.cluster.schedule.now_s, a)),
-            act.Fit: lambda a: self.cluster.fit(self, a),
+            act.Offer: lambda a: cluster.offer(self, a),
+            act.Fit: lambda a: cluster.fit(self, a),
         }
 
     # ---- life -----------------------------------------------------------------------------------
 
-    @property
-    def name(self) -> NodeName:
-        """The node's name."""
-        return self.settings.node
+    def _start(self, now: Instant, state: dict[str, Any] | None) -> Node:
+        return Node(self.settings, now, state)
 
-    @property
-    def zone(self) -> str:
-        """The node's zone."""
-        return self.settings.zone
-
-    def boot(self, state: dict[str, Any] | None = None) -> Node:
-        """Switch on, with what a restart finds on the disk."""
-        assert self.node is None
-        self.life += 1
-        self.node = Node(self.settings, self.cluster.instant(), state)
-        self._arm()
-        return self.node
+    def facts(self) -> tuple[Fact, ...]:
+        """What this machine holds for agreed, in an order that all share."""
+        return () if self.node is None else self.node.facts.all()
 
     def crash(self) -> None:
         """Power off: memory, store and everything under way are gone."""
-        self.node = None
-        self.paused = False
-        self._backlog.clear()
+        super().crash()
         self.store.clear()
         self._unused.clear()
         self._peer_calls.clear()
-        self._streams.clear()
-        self._armed_s = None
         for request in list(self._open):
             self._served(request, None)
-
-    def pause(self, paused: bool) -> None:
-        """Stop (SIGSTOP) or go on: what came meanwhile is handled then, all at once."""
-        self.paused = paused
-        if not paused:
-            backlog, self._backlog = self._backlog, []
-            for event in backlog:
-                self.give(event)
-            self._arm()
-
-    def give(self, event: ev.Event) -> None:
-        """Let the node take one event, and carry out what it wants."""
-        node = self.node
-        if node is None:
-            return
-        if self.paused:
-            self._backlog.append(event)
-            return
-        actions = node.handle(event, self.cluster.instant())
-        if actions:
-            self._depth += 1
-            self._do(actions)
-            self._depth -= 1
-        if not self._depth:  # the events that the actions caused at once are over by now: one look will do
-            self._arm()
 
     def read(self, key: InstanceKey, client: bytes) -> None:
         """A client of this zone reads; the answer goes to ``cluster.answered``."""
@@ -160,18 +107,7 @@ class Host:
         self._peer_calls[self._numbers] = reply
         self.give(event(self._numbers))
 
-    def take_stream(self, data: bytes, sender: Address, reply: Callable[[bytes], None]) -> None:
-        """Another agent opens a gossip stream to us."""
-        self._numbers += 1
-        self._streams[self._numbers] = reply
-        self.give(ev.StreamReceived(stream=self._numbers, data=data, sender=sender))
-
     # ---- actions --------------------------------------------------------------------------------
-
-    def _do(self, actions: list[Action]) -> None:
-        perform = self._perform
-        for action in actions:
-            perform[type(action)](action)
 
     def _serve(self, action: act.Serve) -> None:
         assert action.key in self.store, f"{self.name} serves {action.key.text()}, which its store lacks"
@@ -189,11 +125,6 @@ class Host:
             self.transfers.late += 1
             self._unused.discard(one.key)
         self.cluster.answered(Answer(self.name, one.key, source, self.cluster.hit_s + waited_s, one.late))
-
-    def _stream_reply(self, action: act.StreamReply) -> None:
-        reply = self._streams.pop(action.stream, None)
-        if reply is not None and action.data:
-            reply(action.data)
 
     def _keep(self, action: act.Keep) -> None:
         self.store[action.key] = self.cluster.origin.size_of(action.key)
@@ -219,46 +150,6 @@ class Host:
         if prefetch and key not in self.store:
             self._unused.discard(key)
 
-    # ---- timers ---------------------------------------------------------------------------------
 
-    def _later(self, delay_s: float, call: Callable[[], None]) -> None:
-        life = self.life
-
-        def still() -> None:
-            if life == self.life and self.node is not None:
-                call()
-
-        self.cluster.schedule.after(delay_s, still)
-
-    def _arm(self) -> None:
-        """See that the node is woken when it wants to be; an earlier wake-up that is set will do."""
-        deadline = self.node.next_deadline() if self.node is not None else None
-        if deadline is None or (self._armed_s is not None and self._armed_s <= deadline):
-            return
-        when_s = max(deadline, self.cluster.schedule.now_s)
-        self._armed_s = when_s
-        life = self.life
-
-        def wake() -> None:
-            if life == self.life and self._armed_s == when_s:
-                self._armed_s = None
-                self._wake()
-
-        self.cluster.schedule.at(when_s, wake)
-
-    def _wake(self) -> None:
-        if self.node is None or self.paused:
-            return
-        now_s = self.cluster.schedule.now_s
-        deadline = self.node.next_deadline()
-        if deadline is not None and deadline <= now_s + 1e-9:
-            self._ticks = self._ticks + 1 if now_s == self._tick_at_s else 0
-            self._tick_at_s = now_s
-            assert self._ticks < _MAX_TICKS_AT_ONCE, f"{self.name} wants to be woken at {deadline} for ever"
-            self.give(ev.Tick())
-        else:
-            self._arm()
-
-
-def _ignore(action: act.Action) -> None:
-    """Nobody waits for that answer any more, or ever asked."""
+def _ignore(answer: act.AnswerPeer) -> None:
+    """Nobody waits for that answer any more."""

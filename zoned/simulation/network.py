@@ -7,7 +7,7 @@ every byte is counted. Faults are drawn from one seeded generator, in the order 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from zoned.core.names import Zone
@@ -27,22 +27,40 @@ class NetworkSettings:
     """Of datagrams. Streams and transfers are TCP: they get through, or fail when cut."""
     duplicate: float = 0.0
     """Of datagrams that arrive: they arrive again, later."""
+    reorder: float = 0.0
+    """Of datagrams that arrive: they take ``reorder_s`` longer, so that later ones overtake them."""
+    reorder_s: float = 0.2
 
 
 class Network:
     """Reachability, delays and losses between zones, and what was sent."""
 
     def __init__(self, settings: NetworkSettings, rng: Random) -> None:
-        self._settings = settings
+        self._settings = self._usual = settings
         self._rng = rng
         self._cuts: dict[tuple[Zone, Zone], int] = {}
-        self.sent: Counter[str] = Counter()  # packets, bytes, lost, duplicated, stream_bytes, refused
+        self.sent: Counter[str] = Counter()  # packets, bytes, lost, duplicated, stream_bytes, ...
+
+    def change(self, **settings: float) -> None:
+        """From now on the network does other things to packets."""
+        self._settings = replace(self._settings, **settings)
+
+    def calm(self) -> None:
+        """Back to what the network does as a rule."""
+        self._settings = self._usual
 
     def cut(self, a: Zone, b: Zone, *, both_ways: bool = True) -> None:
         """Nothing goes from ``a`` to ``b`` any more (nor back)."""
         self._cuts[a, b] = self._cuts.get((a, b), 0) + 1
         if both_ways:
             self._cuts[b, a] = self._cuts.get((b, a), 0) + 1
+
+    def mend(self, a: Zone, b: Zone, *, both_ways: bool = True) -> None:
+        """One such cut ends; others of the same way go on."""
+        for way in ((a, b), (b, a)) if both_ways else ((a, b),):
+            left = self._cuts.pop(way, 0) - 1
+            if left > 0:
+                self._cuts[way] = left
 
     def heal(self) -> None:
         """All cuts end."""
@@ -70,6 +88,9 @@ class Network:
             sent["lost"] += 1
             return []
         delays = [self.delay_s(a, b)]
+        if settings.reorder and rng.random() < settings.reorder:
+            sent["reordered"] += 1
+            delays[0] += settings.reorder_s
         if settings.duplicate and rng.random() < settings.duplicate:
             sent["duplicated"] += 1
             delays.append(delays[0] + self.delay_s(a, b))

@@ -6,6 +6,7 @@ same, whatever machine or PYTHONHASHSEED (a test holds us to it).
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ from zoned.core.gossip import GossipSettings
 from zoned.core.names import InstanceKey, key_hash
 from zoned.core.records import DependencyPolicy
 from zoned.core.settings import NodeSettings
-from zoned.simulation.checkers import ALWAYS, AT_REST
+from zoned.simulation.chaos import steps_of
+from zoned.simulation.checkers import ALWAYS, AT_REST, IncarnationWatch
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
-from zoned.simulation.faults import SCENARIOS
 from zoned.simulation.network import Network, NetworkSettings
+from zoned.simulation.wires import seeds_of
 from zoned.simulation.workload import WorkloadSettings, reads
 from zoned.simulation.world import Answer
 
@@ -46,6 +48,12 @@ class SimulateOptions:
     """Before the traffic: the pool comes together."""
     rest_s: float = 60.0
     """After it, before what must hold at rest is checked."""
+
+    def command(self) -> str:
+        """What plays this run again, but for fields that have no flag."""
+        words = ["zoned", "simulate", "--zones", self.zones, "--minutes", f"{self.minutes:g}"]
+        words += ["--seed", self.seed, "--loss", f"{self.loss:g}", "--fault", self.fault]
+        return shlex.join(str(word) for word in words)
 
 
 class PlainOrigin:
@@ -113,9 +121,10 @@ def simulate(
     )
     for index in range(options.zones):
         host = cluster.add(node_settings(options, index))
+        host.seeds = seeds_of(index)
         host.boot()
         if index:
-            host.give(Join(seeds=(gossip_address(0),)))
+            host.give(Join(seeds=host.seeds[:1]))
         cluster.run_until(cluster.schedule.now_s + 0.05)
     cluster.run_until(options.settle_s)
     breaches = _live_through(options, cluster, progress)
@@ -129,10 +138,12 @@ def _live_through(options: SimulateOptions, cluster: Cluster, progress: Callable
     """Traffic and faults; returns what the checkers found on the way."""
     seconds = options.minutes * 60.0
     begin_s = cluster.schedule.now_s
-    for step in SCENARIOS[options.fault]:
+    steps = steps_of(options.fault, sorted(cluster.hosts), seconds, chance(options.seed, "faults"))
+    for step in steps:
         cluster.schedule.at(begin_s + step.at * seconds, lambda step=step: step.do(cluster))  # type: ignore[misc]
     hosts = [cluster.hosts[name] for name in sorted(cluster.hosts)]
     breaches: list[str] = []
+    always = (IncarnationWatch(), *ALWAYS)
     next_check_s = _CHECK_EVERY_S
     for read in reads(options.workload, options.zones, seconds, chance(options.seed, "workload")):
         cluster.run_until(begin_s + read.at_s)
@@ -141,7 +152,7 @@ def _live_through(options: SimulateOptions, cluster: Cluster, progress: Callable
         if read.at_s >= next_check_s:
             next_check_s += _CHECK_EVERY_S
             progress(read.at_s / seconds)
-            for check in ALWAYS:
+            for check in always:
                 breaches += check(cluster)
     cluster.run_until(begin_s + seconds)
     return breaches
@@ -174,5 +185,6 @@ def _report(options: SimulateOptions, cluster: Cluster, ear: _Ear, breaches: lis
         "ring_ids": rings,
         "gossip": dict(sorted(cluster.network.sent.items())),
         "breaches": breaches,
+        "again": options.command(),
         "digest": ear.digest.hexdigest(),
     }

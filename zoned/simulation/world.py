@@ -19,6 +19,7 @@ from zoned.core.records import Source
 from zoned.core.settings import NodeSettings
 from zoned.simulation.network import Network
 from zoned.simulation.schedule import Schedule
+from zoned.simulation.wires import Wires
 
 
 class Answer(NamedTuple):
@@ -71,17 +72,11 @@ class Machine(Protocol):
 
     settings: NodeSettings
     node: Node | None
+    name: NodeName
+    zone: Zone
     life: int
     inline_s: float
     """With instant fetches: how long the read being resolved would have waited so far."""
-
-    @property
-    def name(self) -> NodeName:
-        """The node's name."""
-
-    @property
-    def zone(self) -> Zone:
-        """The node's zone."""
 
     def give(self, event: ev.Event) -> None:
         """Let the node take one event, and carry out what it wants."""
@@ -89,15 +84,13 @@ class Machine(Protocol):
     def ask(self, event: Callable[[int], ev.PeerRead], reply: Callable[[act.AnswerPeer], None]) -> None:
         """Another agent asks for an instance; ``reply`` gets the answer, whenever it comes."""
 
-    def take_stream(self, data: bytes, sender: Address, reply: Callable[[bytes], None]) -> None:
-        """Another agent opens a gossip stream."""
-
 
 class World(Protocol):
     """The cluster, as a host sees it."""
 
     schedule: Schedule
     network: Network
+    wires: Wires
     origin: OriginModel
     hit_s: float
     instant_fetches: bool
@@ -111,12 +104,6 @@ class World(Protocol):
 
     def rtt_s(self, a: Zone, b: Zone) -> float:
         """A round trip of a fetch between two zones."""
-
-    def send_packet(self, sender: Machine, action: act.SendPacket) -> None:
-        """Carry one datagram, if the network lets it through."""
-
-    def call_stream(self, caller: Machine, action: act.StreamCall) -> None:
-        """Carry one message to another host and its answer back; no answer in time: None."""
 
     def offer(self, sender: Machine, action: act.Offer) -> None:
         """Carry an offer of copies."""

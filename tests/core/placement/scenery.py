@@ -91,7 +91,11 @@ def forecast_of(
 ) -> Forecast:
     lines = tuple(
         DependencyForecast(
-            dependency=name, horizon_s=3600.0, mean=demand, quantiles=(0.0, demand, demand), model="x",
+            dependency=name,
+            horizon_s=3600.0,
+            mean=demand,
+            quantiles=(0.0, demand, demand),
+            model="x",
             error=None,
         )  # fmt: skip
         for name in (dependency, *more)

@@ -75,9 +75,7 @@ class Rumours:
             return
         self._accept_alive(known, heard, None if new else known.state(), now)
 
-    def _accept_alive(
-        self, known: Known, heard: Alive, before: MemberState | None, now: Instant
-    ) -> None:
+    def _accept_alive(self, known: Known, heard: Alive, before: MemberState | None, now: Instant) -> None:
         known.describe(heard.meta, heard.versions)
         known.address = heard.address
         known.incarnation = heard.incarnation
@@ -108,9 +106,7 @@ class Rumours:
         known.incarnation = heard.incarnation
         known.accuser = heard.accuser
         known.enter(Standing.SUSPECT, now)
-        known.suspicion = Suspicion(
-            heard.accuser, self._table.up_count(), self._wiring.settings, now.mono_s
-        )
+        known.suspicion = Suspicion(heard.accuser, self._table.up_count(), self._wiring.settings, now.mono_s)
         self._arm(known, known.suspicion)
         self._pass_on(heard)
         self.changed(known, before, now)
@@ -185,9 +181,7 @@ class Rumours:
         if after is MemberState.ALIVE and before in (MemberState.SUSPECT, MemberState.LEAVING):
             level, event, words = "debug", "member_refuted", "member refuted"
         wiring.count(event)
-        wiring.note(
-            level, event, f"{words} {known.node}", ("member", known.node), ("accuser", known.accuser)
-        )
+        wiring.note(level, event, f"{words} {known.node}", ("member", known.node), ("accuser", known.accuser))
         wiring.news.append(MemberChanged(known.member(), before))
         for listener in self.listeners:
             listener(known, before, now)

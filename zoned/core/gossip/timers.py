@@ -82,8 +82,6 @@ class Timers:
             return 0.0
         self._held = True
         moved = [(when, made, timer) for when, made, timer in self._heap if timer.live]
-        self._heap = [
-            (when + late_s if timer.judges else when, made, timer) for when, made, timer in moved
-        ]
+        self._heap = [(when + late_s if timer.judges else when, made, timer) for when, made, timer in moved]
         heapq.heapify(self._heap)
         return late_s
