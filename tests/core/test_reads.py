@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from tests.core.pool import HIT_S, ORIGIN_S, RTT_S, Pool
@@ -38,7 +40,7 @@ def test_a_miss_goes_to_the_origin_and_the_next_read_is_served_from_the_store() 
     actions = solo.end(fetch, latency_s=0.2)
     assert only(Keep, actions) == Keep(key=K, fetch=fetch.fetch, ttl_s=None)
     assert only(ServeFetched, actions).source is Source.ORIGIN
-    assert only(Serve, solo.read(K)) == Serve(request=2, key=K)
+    assert only(Serve, solo.read(K)) == Serve(request=2, key=K, expires_s=inf)
 
 
 def test_all_who_ask_meanwhile_wait_for_one_fetch_and_each_is_counted_with_its_own_wait() -> None:

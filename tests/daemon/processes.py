@@ -67,10 +67,18 @@ class AgentProcess:
     """One ``zoned agent``; its log is read line by line as it comes."""
 
     def __init__(
-        self, folder: Path, node: str, zone: str, origin: int, join: str = "", extra: str = ""
+        self,
+        folder: Path,
+        node: str,
+        zone: str,
+        origin: int,
+        join: str = "",
+        extra: str = "",
+        password_file: Path | None = None,
     ) -> None:
+        password = f'password_file = "{password_file}"' if password_file else ""
         self.node, self.zone = node, zone
-        self.gossip, self.http, self.peer = free_port(), free_port(), free_port()
+        self.gossip, self.http, self.peer, self.resp = (free_port() for _ in range(4))
         self.data_dir = folder / node
         self.lines: list[str] = []
         self._path = folder / f"{node}.toml"
@@ -89,6 +97,9 @@ listen = "127.0.0.1:{self.http}"
 socket = "{folder / node}.sock"
 [peer]
 listen = "127.0.0.1:{self.peer}"
+[resp]
+listen = "127.0.0.1:{self.resp}"
+{password}
 [[dependency]]
 name = "shop"
 origin = "http://127.0.0.1:{origin}/{{key}}"
@@ -159,14 +170,18 @@ def until(condition: Callable[[], object], what: str = "condition", within_s: fl
 
 
 @contextmanager
-def pool(folder: Path, zones: int, extra: str = "") -> Iterator[tuple[Origin, list[AgentProcess]]]:
+def pool(
+    folder: Path, zones: int, extra: str = "", password_file: Path | None = None
+) -> Iterator[tuple[Origin, list[AgentProcess]]]:
     """So many agents, one a zone, that all know one another and agree on the ring."""
     origin = Origin()
     agents: list[AgentProcess] = []
     try:
         for number in range(1, zones + 1):
             join = f'"127.0.0.1:{agents[0].gossip}"' if agents else ""
-            agents.append(AgentProcess(folder, f"n{number}", f"z{number}", origin.port, join, extra).start())
+            told = extra.replace("ORIGIN", f"127.0.0.1:{origin.port}")
+            node, zone = f"n{number}", f"z{number}"
+            agents.append(AgentProcess(folder, node, zone, origin.port, join, told, password_file).start())
         until(lambda: all(agent.up() for agent in agents), "all are up")
         until(lambda: agreed(agents), "the rings agree")
         yield origin, agents

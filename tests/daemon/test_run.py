@@ -35,6 +35,8 @@ listen = "127.0.0.1:0"
 token_file = "{tmp_path}/token"
 [peer]
 listen = "127.0.0.1:0"
+[resp]
+listen = "127.0.0.1:0"
 """
     )
     (tmp_path / "token").write_text("s3cret\n")

@@ -25,6 +25,7 @@ from zoned.daemon import run
 @click.option("--gossip", metavar="HOST:PORT", help="Bind of the membership, UDP and TCP.")
 @click.option("--join", metavar="HOST:PORT", multiple=True, help="A member to join by; may be repeated.")
 @click.option("--http", metavar="HOST:PORT", help="Local endpoint: status, reads, commands.")
+@click.option("--resp", metavar="HOST:PORT", help="Reads for clients of the Redis protocol.")
 @click.option("--peer", metavar="HOST:PORT", help="Where other agents fetch copies from us.")
 @click.option("--socket", metavar="PATH", help="Unix socket of the local endpoint.")
 @click.option("--data-dir", metavar="DIR", help="What survives a restart.")
@@ -40,6 +41,7 @@ def agent(config: Path | None, join: tuple[str, ...], check: bool, **given: str 
         "zone": "agent.zone",
         "gossip": "gossip.bind",
         "http": "http.listen",
+        "resp": "resp.listen",
         "peer": "peer.listen",
         "socket": "http.socket",
         "data_dir": "agent.data_dir",

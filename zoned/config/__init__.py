@@ -13,6 +13,7 @@ from zoned.config.shapes import (
     GossipConfig,
     HttpConfig,
     PeerConfig,
+    RespConfig,
     StoreConfig,
 )
 from zoned.config.show import defaults, describe, detections, effective
@@ -27,6 +28,7 @@ __all__ = [
     "GossipConfig",
     "HttpConfig",
     "PeerConfig",
+    "RespConfig",
     "StoreConfig",
     "defaults",
     "describe",

@@ -34,6 +34,7 @@ from zoned.config.shapes import (
     GossipConfig,
     HttpConfig,
     PeerConfig,
+    RespConfig,
     StoreConfig,
 )
 from zoned.core.errors import ConfigError
@@ -49,6 +50,7 @@ _BINDS = {
     "gossip.bind": "or encrypt it: gossip.key_file, and gossip.verify_incoming and verify_outgoing on",
     "peer.listen": "transfers are neither encrypted nor authenticated yet",
     "http.listen": "whoever reaches it may read everything and command the agent",
+    "resp.listen": "it is not encrypted, so neither is resp.password_file's password",
 }
 
 
@@ -240,6 +242,7 @@ def _build(parsed: _Parsed, prefixes: list[str], path: Path | None) -> Config:
             allowed_hosts=values["http.allowed_hosts"],
             token_file=values["http.token_file"],
         ),
+        resp=RespConfig(listen=values["resp.listen"], password_file=values["resp.password_file"]),
         peer=PeerConfig(listen=values["peer.listen"]),
         gossip=GossipConfig(
             bind=values["gossip.bind"],

@@ -21,7 +21,7 @@ from zoned.config.kinds import Kind
 from zoned.core.records import DependencyPolicy
 from zoned.core.settings import ABLATIONS, NodeSettings
 
-GOSSIP_PORT, PEER_PORT, HTTP_PORT = 7946, 7947, 7980
+GOSSIP_PORT, PEER_PORT, HTTP_PORT, RESP_PORT = 7946, 7947, 7980, 7982
 LOOPBACK = "127.0.0.1"
 RUN_DIR = Path("/run/zoned")
 STATE_DIR = Path("/var/lib/zoned")
@@ -132,6 +132,13 @@ HTTP = (
          absent="none"),
 )  # fmt: skip
 
+RESP = (
+    _key("resp", "listen", addresses.ip_address(RESP_PORT, any_port=True),
+         "reads for clients of the Redis protocol", default=(LOOPBACK, RESP_PORT), flag="--resp"),
+    _key("resp", "password_file", kinds.path("/etc/zoned/resp.password"),
+         "file with the password that clients must say (AUTH)", absent="none"),
+)  # fmt: skip
+
 PEER = (
     _key("peer", "listen", addresses.ip_address(PEER_PORT, any_port=True),
          "where other agents fetch copies from us", default=(LOOPBACK, PEER_PORT), flag="--peer"),
@@ -231,7 +238,7 @@ DEPENDENCY = (
          default=STAGE_DEFAULTS["flight"].origin_timeout_s),
 )  # fmt: skip
 
-KEYS = (*AGENT, *HTTP, *PEER, *GOSSIP, *STORE, *FORECAST, *PREFETCH, *LEARNING, *RING)
+KEYS = (*AGENT, *HTTP, *RESP, *PEER, *GOSSIP, *STORE, *FORECAST, *PREFETCH, *LEARNING, *RING)
 BY_PATH = {key.path: key for key in KEYS}
 BY_DEPENDENCY_KEY = {key.name: key for key in DEPENDENCY}
 SECTIONS = (*dict.fromkeys(key.section for key in KEYS), "dependency")

@@ -50,6 +50,15 @@ class HttpConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RespConfig:
+    """``[resp]``: reads for clients of the Redis protocol."""
+
+    listen: Address
+    password_file: Path | None = None
+    """File with the password that clients must say; None: none is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerConfig:
     """``[peer]``: where other agents fetch copies from us."""
 
@@ -102,6 +111,7 @@ class Config:
 
     agent: AgentConfig
     http: HttpConfig
+    resp: RespConfig
     peer: PeerConfig
     gossip: GossipConfig
     store: StoreConfig

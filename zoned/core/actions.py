@@ -43,21 +43,29 @@ class StreamReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serve:
-    """Answer the client's read from our own store; ``stale`` when past its time to live."""
+    """Answer the client's read from our own store; ``stale`` when past its time to live.
+
+    Until ``expires_s`` (mono; infinity: for ever) the world may serve the same bytes again without asking,
+    if it tells us so afterwards (``LocalHits``) and unless ``armed``: then what follows the access must be
+    fetched at once, so each must come here."""
 
     request: int
     key: InstanceKey
     stale: bool = False
+    expires_s: float = 0.0
+    armed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeFetched:
-    """Answer the client's read with what that fetch brought; ``node`` is the peer it came from, if one."""
+    """Answer the client's read with what that fetch brought; ``node`` is the peer it came from, if one.
+    ``expires_s``: until when the copy is fresh (mono; infinity: for ever); 0: none is kept here."""
 
     request: int
     fetch: int
     source: Source
     node: NodeName = ""
+    expires_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

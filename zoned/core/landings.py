@@ -6,6 +6,8 @@ waiting reads, the prefetcher's budget and the ledger.
 
 from __future__ import annotations
 
+from math import inf
+
 from zoned.core.actions import Action, AnswerPeer, Discard, Keep, Refuse, Serve, ServeFetched
 from zoned.core.events import FetchOutcome
 from zoned.core.flight import Landing
@@ -82,6 +84,8 @@ class Landings:
         """Answer all who wait with what came."""
         flight = landing.flight
         latency_s = max(landing.latency_s, now.mono_s - flight.started_s)
+        entry = self._cache.entry(flight.key, flight.key_hash)
+        expires_s = 0.0 if entry is None else inf if entry.expires_s is None else entry.expires_s
         actions: list[Action] = []
         for waiter in flight.waiters:
             if waiter.peer:
@@ -89,7 +93,11 @@ class Landings:
                 continue
             actions.append(
                 ServeFetched(
-                    request=waiter.request, fetch=landing.fetch, source=landing.source, node=landing.node
+                    request=waiter.request,
+                    fetch=landing.fetch,
+                    source=landing.source,
+                    node=landing.node,
+                    expires_s=expires_s,
                 )
             )
             waited_s = latency_s - (waiter.since_s - flight.started_s)

@@ -8,6 +8,7 @@ between them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from zoned.core.actions import Action, AnswerPeer, Discard, Refuse, Serve
 from zoned.core.events import (
@@ -59,20 +60,28 @@ class Reads:
         key = event.key
         hashed = key_hash(key)
         found = self._cache.lookup(key, hashed, now)
-        if found is Lookup.MISS:
+        if found is not Lookup.MISS:
+            actions = self._serve(event, hashed, found is Lookup.STALE, now)
+        else:
             self._prefetcher.missed()
             actions = self._join(key, hashed, Waiter(event.request, event.client, False, now.mono_s), "", now)
-        else:
-            entry = self._cache.entry(key, hashed)
-            assert entry is not None
-            actions = [Serve(request=event.request, key=key, stale=found is Lookup.STALE)]
-            price_s = self._observer.price(Source.LOCAL)
-            self._landings.account(key, hashed, entry.size, event.client, Source.LOCAL, price_s, now)
-            if found is Lookup.STALE:
-                self._counts["stale_served"] += 1
-                actions += self._fetch_ahead(key, hashed, Reason.REFRESH, "", now)
-        self._associate(key, hashed, event.client, now)
+            self._associate(key, hashed, event.client, now)
         return actions + self.prefetches(now)
+
+    def _serve(self, event: Read, hashed: KeyHash, stale: bool, now: Instant) -> list[Action]:
+        """Answer a read from our store."""
+        key = event.key
+        entry = self._cache.entry(key, hashed)
+        assert entry is not None
+        price_s = self._observer.price(Source.LOCAL)
+        self._landings.account(key, hashed, entry.size, event.client, Source.LOCAL, price_s, now)
+        armed = self._associate(key, hashed, event.client, now)
+        expires_s = inf if entry.expires_s is None else entry.expires_s
+        serve = Serve(request=event.request, key=key, stale=stale, expires_s=expires_s, armed=armed)
+        if not stale:
+            return [serve]
+        self._counts["stale_served"] += 1
+        return [serve, *self._fetch_ahead(key, hashed, Reason.REFRESH, "", now)]
 
     def peer_read(self, event: PeerRead, now: Instant) -> list[Action]:
         """Another agent wants our copy, or wants us to get one as its owner."""
@@ -183,10 +192,12 @@ class Reads:
 
     # ---- inside ---------------------------------------------------------------------------------
 
-    def _associate(self, key: InstanceKey, hashed: KeyHash, client: bytes, now: Instant) -> None:
+    def _associate(self, key: InstanceKey, hashed: KeyHash, client: bytes, now: Instant) -> bool:
+        """Learn from an access, and fetch what is believed to follow it; whether anything is."""
         followers = self._analyzer.access(key, hashed, client, now)
         if followers:
             self._prefetcher.associated(followers, self.thresholds, now)
+        return bool(followers)
 
     def _join(
         self, key: InstanceKey, hashed: KeyHash, waiter: Waiter, asker: NodeName, now: Instant

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +26,20 @@ from zoned.daemon.clock import Clock
 from zoned.daemon.driver import Driver
 from zoned.daemon.effects import Spawn, World
 from zoned.daemon.forecast_worker import ForecastWorker
-from zoned.daemon.fronts import HttpFront, KeyFront
+from zoned.daemon.fronts import HttpFront, KeyFront, RespFront
 from zoned.daemon.fronts.http import MAX_BATCH_BYTES
+from zoned.daemon.fronts.resp import About
 from zoned.daemon.gossip_io import GossipIO
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.heartbeat import Gauges, Heartbeat
 from zoned.daemon.joining import Joining
 from zoned.daemon.key_exchange import KeyExchange
 from zoned.daemon.keyring import Keyring, open_keyring
-from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix, listen_error
+from zoned.daemon.listener import HttpListener, listen_error
 from zoned.daemon.log import Log
 from zoned.daemon.origins import HttpOrigin, OriginSettings, origin_session
 from zoned.daemon.refusals import Refusals
+from zoned.daemon.sockets import Sockets
 from zoned.daemon.state import StateFile
 from zoned.daemon.stores import MemoryStore
 from zoned.daemon.systemd import Notifier
@@ -51,40 +52,6 @@ SAVE_EVERY_S = 30.0
 SHORTEST_GOODBYE_S, LONGEST_GOODBYE_S = 0.2, 5.0
 """How long gossip may take to tell the others that we go; within that, what gossip itself says counts."""
 HAND_OVER_POLL_S = 0.1  # the core tells nobody when all is handed over
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sockets:
-    """What is listened on, bound before anything else is made."""
-
-    peer: socket.socket
-    http: socket.socket
-    unix: socket.socket | None
-    unix_path: Path | None
-
-    def close(self) -> None:
-        """Give them up (those that are served on are closed already, which does no harm). The Unix socket's
-        file goes too: verbs that find it would not try the TCP port."""
-        self.peer.close()
-        self.http.close()
-        if self.unix is not None:
-            self.unix.close()
-        if self.unix_path is not None:
-            self.unix_path.unlink(missing_ok=True)
-
-
-def bind(config: Config) -> Sockets:
-    """Bind all, or raise ListenError and keep none."""
-    bound: list[socket.socket] = []
-    try:
-        bound.append(bind_tcp(config.peer.listen, "peer.listen"))
-        bound.append(bind_tcp(config.http.listen, "http.listen"))
-        unix = None if config.http.socket is None else bind_unix(config.http.socket, "http.socket")
-    except BaseException:
-        for sock in bound:
-            sock.close()
-        raise
-    return Sockets(peer=bound[0], http=bound[1], unix=unix, unix_path=config.http.socket)
 
 
 def restored(settings: NodeSettings, state: StateFile, now: Instant, log: Log) -> Node:
@@ -101,18 +68,18 @@ def restored(settings: NodeSettings, state: StateFile, now: Instant, log: Log) -
         return Node(settings, now)
 
 
-def read_token(path: Path | None) -> str | None:
-    """The token that commands over TCP need. Raises ConfigError: a token file that cannot be read must not
-    open what it was to close."""
+def read_secret(path: Path | None, setting: str) -> str | None:
+    """The token or password in a file that a setting names. Raises ConfigError: a file that cannot be read
+    must not open what it was to close."""
     if path is None:
         return None
     try:
-        token = path.read_text().strip()
+        secret = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((f"http.token_file: cannot read {path}: {error}",)) from error
-    if not token:
-        raise ConfigError((f"http.token_file: {path} is empty",))
-    return token
+        raise ConfigError((f"{setting}: cannot read {path}: {error}",)) from error
+    if not secret:
+        raise ConfigError((f"{setting}: {path} is empty",))
+    return secret
 
 
 class Agent:
@@ -129,7 +96,8 @@ class Agent:
         before_call: BeforeCall | None,
     ) -> None:
         """``spawn`` runs tasks whose death ends the process; ``stop`` is set when a command says to leave."""
-        token = read_token(config.http.token_file)
+        token = read_secret(config.http.token_file, "http.token_file")
+        password = read_secret(config.resp.password_file, "resp.password_file")
         self._config = config
         self._sockets = sockets
         self._state = state
@@ -166,7 +134,10 @@ class Agent:
         self.driver = Driver(self.node, self.clock, world, spawn)
         self._joining = Joining(config.agent.node, self.snapshot, self.driver.submit, log)
         self._metrics = Metrics(self.snapshot, self.checks, self._counters, zoned.__version__)
+        self._names = frozenset(one.policy.name for one in config.dependencies)
         self._http, self._transfer = self._listeners(token)
+        about = About(version=zoned.__version__, store=self._store, max_bytes=config.store.max_bytes)
+        self._resp = RespFront(self.driver, self.clock, self._names, about, password)
 
     def _exchange(self, seal: Seal) -> KeyExchange:
         return KeyExchange(
@@ -197,8 +168,7 @@ class Agent:
         }
 
     def _listeners(self, token: str | None) -> tuple[HttpListener, HttpListener]:
-        config = self._config
-        names = frozenset(one.policy.name for one in config.dependencies)
+        config, names = self._config, self._names
         view = AgentView(
             snapshot=self.snapshot,
             explain=lambda key: self.node.explain(key, self.clock.now()),
@@ -228,6 +198,7 @@ class Agent:
         await self._transfer.start(self._sockets.peer)
         sockets = (self._sockets.http, self._sockets.unix)
         await self._http.start(*(sock for sock in sockets if sock is not None))
+        await self._resp.start(self._sockets.resp)
         self.driver.start()
         self.driver.submit(KeysChanged(fingerprints=self._keyring.fingerprints))
         gc.collect()
@@ -250,6 +221,7 @@ class Agent:
             "gossip": config.gossip.bind,
             "peer": sockets.peer.getsockname()[:2],
             "http": sockets.http.getsockname()[:2],
+            "resp": sockets.resp.getsockname()[:2],
         }
         told = [f"{name} {host}:{port}" for name, (host, port) in bound.items()]
         return told if config.http.socket is None else [*told, f"socket {config.http.socket}"]
@@ -301,6 +273,7 @@ class Agent:
         """Stop serving and give everything up."""
         self.driver.close()
         await self._http.close()
+        await self._resp.close()
         await self._transfer.close()
         await self._gossip.close()
         await self._worker.close()
@@ -345,6 +318,7 @@ class Agent:
         return {
             "driver": self.driver.counters(),
             "http": {"refused_connections": self._http.refused},
+            "resp": self._resp.counters(),
             "transfer": {"refused_connections": self._transfer.refused},
             "log": self._log.counts,
             "state": {"saved_bytes": self._state.saved_bytes},

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from collections.abc import Callable
 
 from zoned.core.events import Event, FetchOutcome, PeerRead, Purpose, Read, Tick, Timed
 from zoned.core.names import InstanceKey, Instant, NodeName
@@ -133,6 +134,19 @@ class Driver:
         self.submit(Read(request=request, key=key, client=client))
         reply = await self._reads.answered(request, waiting)
         return reply or ReadReply(outcome=FetchOutcome.TIMEOUT, detail="no answer in time")
+
+    def ask(self, key: InstanceKey, client: bytes, then: Callable[[ReadReply], None]) -> ReadReply | None:
+        """A client's read without a task: the reply if it can be had at once, as every local hit can; else
+        None, and ``then`` gets it later, once."""
+        request = next(self._numbers)
+        waiting = None if self.died.done() else self._reads.open(request, key, client)
+        if waiting is None:
+            return ReadReply(outcome=FetchOutcome.FAILED, detail="too many reads under way")
+        self.submit(Read(request=request, key=key, client=client))
+        if waiting.reply is None:
+            too_late = ReadReply(outcome=FetchOutcome.TIMEOUT, detail="no answer in time")
+            self._reads.when_answered(request, then, too_late)
+        return waiting.reply
 
     async def peer_read(
         self, key: InstanceKey, sender: NodeName, purpose: Purpose, ring_id: str

@@ -116,7 +116,13 @@ class Effects:
     def _serve(self, action: act.Serve) -> None:
         copy = self._world.store.get(action.key)
         if copy is not None:
-            reply = ReadReply(outcome=FetchOutcome.OK, copy=copy, source=Source.LOCAL, stale=action.stale)
+            reply = ReadReply(
+                outcome=FetchOutcome.OK,
+                copy=copy,
+                source=Source.LOCAL,
+                stale=action.stale,
+                expires_s=action.expires_s,
+            )
             self._reads.answer(action.request, reply)
             return
         # The index believed in a copy that the store has lost: correct it, then ask again.
@@ -128,7 +134,13 @@ class Effects:
 
     def _serve_fetched(self, action: act.ServeFetched) -> None:
         copy = self._bodies[action.fetch]
-        reply = ReadReply(outcome=FetchOutcome.OK, copy=copy, source=action.source, node=action.node)
+        reply = ReadReply(
+            outcome=FetchOutcome.OK,
+            copy=copy,
+            source=action.source,
+            node=action.node,
+            expires_s=action.expires_s,
+        )
         self._reads.answer(action.request, reply)
 
     def _refuse(self, action: act.Refuse) -> None:

@@ -7,6 +7,7 @@ A local hit is answered within the step that asks, so it never makes a future: `
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from zoned.core.names import InstanceKey
@@ -17,13 +18,15 @@ R = TypeVar("R")
 class Waiting(Generic[R]):
     """One request; ``client`` is kept so that it can be asked again."""
 
-    __slots__ = ("client", "future", "key", "reply")
+    __slots__ = ("client", "future", "key", "reply", "then", "timer")
 
     def __init__(self, key: InstanceKey, client: bytes) -> None:
         self.key = key
         self.client = client
         self.reply: R | None = None
         self.future: asyncio.Future[None] | None = None
+        self.then: Callable[[R], None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class Pending(Generic[R]):
@@ -65,6 +68,22 @@ class Pending(Generic[R]):
         waiting.reply = reply
         if waiting.future is not None and not waiting.future.done():
             waiting.future.set_result(None)
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+        if waiting.then is not None:
+            waiting.then(reply)
+
+    def when_answered(self, request: int, then: Callable[[R], None], too_late: R) -> None:
+        """Call ``then`` once when the reply comes, or with ``too_late`` when it does not come in time. It is
+        called within the step that answers, so it only notes what it is told."""
+        waiting = self._open[request]
+        waiting.then = then
+        loop = asyncio.get_running_loop()
+        waiting.timer = loop.call_later(self._timeout_s, self._give_up, request, too_late)
+
+    def _give_up(self, request: int, too_late: R) -> None:
+        self.timed_out += 1
+        self.answer(request, too_late)
 
     async def answered(self, request: int, waiting: Waiting[R]) -> R | None:
         """The reply, waiting for it if need be; None when it did not come in time."""

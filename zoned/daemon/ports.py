@@ -91,6 +91,8 @@ class ReadReply:
     source: Source = Source.LOCAL
     node: NodeName = ""
     stale: bool = False
+    expires_s: float = 0.0
+    """Until when the copy in the store is fresh (mono seconds); infinity: for ever; 0: none is kept."""
     detail: str = ""
 
 

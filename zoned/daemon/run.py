@@ -24,8 +24,9 @@ import uvloop
 from zoned.config import Config
 from zoned.core.errors import ZonedError
 from zoned.core.events import StopKind
-from zoned.daemon.agent import Agent, bind
+from zoned.daemon.agent import Agent
 from zoned.daemon.log import LibraryRecords, Log
+from zoned.daemon.sockets import bind
 from zoned.daemon.state import StateFile
 from zoned.daemon.transfer import BeforeCall
 

@@ -138,6 +138,8 @@ def configure(
         "[http]",
         f'listen = "127.0.0.1:{agent.http_port}"',
         'socket = ""',
+        "[resp]",
+        'listen = "127.0.0.1:0"',
         "[peer]",
         f'listen = "127.0.0.1:{agent.peer_port}"',
         "[gossip]",
