@@ -132,6 +132,7 @@ def snapshot(port: int = 1, disagreeing: tuple[Disagreement, ...] = ()) -> Snaps
         ),
         prices_s={Source.LOCAL: 0.001},
         summaries={},
+        ages={},
         counters={},
     )
 

@@ -166,7 +166,7 @@ def victim(seed: int) -> Swim:
     pool = Pool(seed=seed)
     hosts = pool.start(3)
     pool.run(2)
-    hosts[0].swim.holdings_are(range(100))
+    hosts[0].swim.holdings_are(range(100), pool.now())
     hosts[0].swim.take_actions()
     return hosts[0].swim
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from zoned.core.members import Member, MemberState
+from zoned.core.members import Ages, Member, MemberState
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.records import (
     ArmScore,
@@ -149,6 +149,7 @@ def snapshot(**changes: Any) -> Snapshot:
         ),
         "prices_s": dict.fromkeys(Source, 0.01),
         "summaries": {},
+        "ages": {"n2": Ages(1.5, 0.25)},
         "counters": {
             "cache": {"evicted": 5},
             "prefetch": {"used_forecast": 7, "dropped_full": 1},

@@ -149,6 +149,8 @@ async def test_the_other_reads(tmp_path: Path) -> None:
         members = (await s.json("/v1/members"))["members"]
         assert [m["state"] for m in members] == ["alive", "alive", "failed"]
         assert members[1]["rtt_seconds"] == 0.08 and members[1]["gossip"] == "127.0.0.1:7946"
+        assert (members[1]["summary_age_seconds"], members[1]["holdings_age_seconds"]) == (1.5, 0.25)
+        assert members[0]["summary_age_seconds"] is None
         dependencies = (await s.json("/v1/dependencies"))["dependencies"]
         assert dependencies[0]["by_source"] == {"local": 800, "peer": 80, "origin": 120, "home": 0}
         forecast = await s.json("/v1/forecast/shop")

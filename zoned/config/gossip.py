@@ -90,6 +90,7 @@ TIMERS = (
     _count("relay_log", 1, 65536, "the same, of each other agent"),
     _count("holdings_limit", 1024, 1 << 28, "copies of one agent that we keep track of"),
     _count("snapshot_chunk", 1024, 1 << 20, "copies told in one answer to an agent that starts"),
+    _count("snapshot_calls", 1, 1024, "agents whose whole cache list is asked for at a time"),
     _seconds("summary_interval_s", "load and demand are told at most so often"),
     _seconds("summary_refresh_s", "and repeated so often without news"),
     _bytes("summary_limit_bytes", 4096, 16 << 20, "largest such message, unpacked"),

@@ -91,6 +91,14 @@ class Fact(NamedTuple):
     origin: NodeName
 
 
+class Ages(NamedTuple):
+    """Seconds since what we know of another agent was confirmed: by news of it, or because somebody else was
+    found to know the same."""
+
+    summary_s: float
+    holdings_s: float
+
+
 class MemberChanged(NamedTuple):
     """News from gossip: a member entered another state (or is new: ``before`` None)."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoned.core.members import Member, MemberState, Summary
+from zoned.core.members import Ages, Member, MemberState, Summary
 from zoned.core.names import Dependency, Instant, NodeName, Zone
 from zoned.core.records import ArmScore, Forecast, LedgerLine, Plan, PrefetchOutcome, Source, Want
 
@@ -93,5 +93,7 @@ class Snapshot:
     dependencies: tuple[DependencyView, ...]
     prices_s: Mapping[Source, float]
     summaries: Mapping[NodeName, Summary]
+    ages: Mapping[NodeName, Ages]
+    """Of the other zoned agents that are up: how old what we know of them may be."""
     counters: Mapping[str, Mapping[str, float]]
     """Per stage, what it counted: drops, rejections, limits reached."""

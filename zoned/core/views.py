@@ -64,6 +64,7 @@ def snapshot(view: View, now: Instant) -> Snapshot:
         dependencies=_dependencies(stages),
         prices_s={source: stages.observer.price(source) for source in Source},
         summaries=stages.swim.summaries(),
+        ages=stages.swim.ages(now),
         counters=_counters(view),
     )
 

@@ -88,7 +88,7 @@ class _Api:
             "/startupz": self.startupz,
             "/metrics": self.metrics,
             "/v1/status": self.status,
-            "/v1/members": self._shown(lambda s: {"members": [shapes.member(m) for m in s.members]}),
+            "/v1/members": self._shown(shapes.members),
             "/v1/ring": self._shown(shapes.ring),
             "/v1/ring/locate/{instance:(?s:.+)}": self.locate,
             "/v1/dependencies": self._shown(

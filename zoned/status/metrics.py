@@ -100,6 +100,7 @@ class _SnapshotCollector(Collector):
         yield from _prefetch(view)
         outside = self._daemon_counters()
         yield from _gossip({**view.counters.get("gossip", {}), **_rejected(outside.get("gossip_io", {}))})
+        yield _staleness(view)
         yield _stages({**view.counters, **outside})
 
     def _dependencies(self, view: Snapshot) -> Iterable[Metric]:
@@ -279,6 +280,24 @@ def _gossip(counters: Mapping[str, float]) -> Iterable[Metric]:
         if name.startswith("rejected_"):
             rejected.add_metric([name.removeprefix("rejected_")], count)
     yield rejected
+
+
+def _staleness(view: Snapshot) -> Metric:
+    """The oldest that we know of each zone; the bound is ``GossipSettings.staleness_s``."""
+    family = GaugeMetricFamily(
+        "zoned_gossip_staleness_seconds",
+        "Time since what is known of a zone was confirmed, at its worst agent.",
+        labels=["zone", "of"],
+    )
+    worst: dict[tuple[str, str], float] = {}
+    for member in view.members:
+        ages = view.ages.get(member.node)
+        if ages is not None:
+            for of, age_s in (("summary", ages.summary_s), ("holdings", ages.holdings_s)):
+                worst[member.zone, of] = max(age_s, worst.get((member.zone, of), 0.0))
+    for (zone, of), age_s in worst.items():
+        family.add_metric([zone, of], age_s)
+    return family
 
 
 def _stages(counters: Counters) -> Metric:

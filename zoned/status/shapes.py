@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from zoned.core.members import Member, MemberState
+from zoned.core.members import Ages, Member, MemberState
 from zoned.core.names import Address, InstanceKey
 from zoned.core.records import DependencyForecast, LedgerLine, Rehearsal, Source, Want
 from zoned.core.snapshot import CacheView, DependencyView, Snapshot
@@ -129,8 +129,13 @@ def cache(view: CacheView) -> Json:
     }
 
 
-def member(view: Member) -> Json:
-    """One member."""
+def members(snapshot: Snapshot) -> Json:
+    """Everyone in the pool."""
+    return {"members": [member(one, snapshot.ages.get(one.node)) for one in snapshot.members]}
+
+
+def member(view: Member, ages: Ages | None = None) -> Json:
+    """One member; ``ages`` of a zoned agent that is up (null for others and for ourselves)."""
     return {
         "node": view.node,
         "zone": view.zone,
@@ -145,6 +150,8 @@ def member(view: Member) -> Json:
         "accuser": view.accuser,
         "rtt_seconds": view.rtt_s,
         "keys": list(view.keys),
+        "summary_age_seconds": None if ages is None else round(ages.summary_s, 3),
+        "holdings_age_seconds": None if ages is None else round(ages.holdings_s, 3),
     }
 
 

@@ -99,7 +99,7 @@ def test_a_newcomer_takes_snapshots_in_pieces() -> None:
     pool = Pool()
     hosts = pool.start(3, replace(LAN, snapshot_chunk=100))
     held = tuple(random.Random(1).sample(range(1 << 32), 950))
-    hosts[0].swim.holdings_are(held)
+    hosts[0].swim.holdings_are(held, pool.now())
     pool.after(hosts[0])
     pool.run(3)
     newcomer = pool.add(3)
@@ -192,7 +192,7 @@ def test_digests_can_be_switched_off() -> None:
     pool = Pool()
     hosts = pool.start(2, replace(LAN, digests=False))
     pool.do(hosts[0], "holding", range(100), [])
-    hosts[0].swim.holdings_are(range(50))
+    hosts[0].swim.holdings_are(range(50), pool.now())
     pool.run(10)
     assert not [news for news in hosts[1].news if isinstance(news, HoldingsHeard)]
 
@@ -300,7 +300,7 @@ def test_damaged_bodies(body: bytes) -> None:
 def test_a_snapshot_answer_is_one_stream_message() -> None:
     pool = Pool()
     hosts = pool.start(2)
-    hosts[0].swim.holdings_are(range(5000))
+    hosts[0].swim.holdings_are(range(5000), pool.now())
     answer = hosts[0].swim._reconciler.digests.piece([7, "n001", 0, 0])
     message = decode_stream(answer)
     assert isinstance(message, User) and len(decode_body(message.body)[6]) == 20000

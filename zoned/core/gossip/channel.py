@@ -20,7 +20,7 @@ from zoned.core.gossip.wiring import Answered, Wiring
 from zoned.core.names import Instant
 
 MARK = 0x7A
-SYN, VECTOR, SUMMARY, DELTA, HEAD, PULL, PIECE, FACTS, KEYS = range(1, 10)
+SYN, VECTOR, SUMMARY, DELTA, HEAD, PULL, PIECE, FACTS, KEYS, TREE, COUNTS = range(1, 12)
 """KEYS is between the daemons, which hold the keys; the core never sees one."""
 
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
@@ -58,6 +58,7 @@ class Channel:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._peers: list[Known] = []
+        self._ranked: list[Known] = []  # by name, beginning with the first after us
         self._version = -1
 
     def peers(self) -> list[Known]:
@@ -66,8 +67,16 @@ class Channel:
         if self._version != table.version:
             own = self._wiring.me.node
             self._peers = [each for each in table.all() if each.is_zoned() and each.node != own]
+            ranked = sorted(self._peers, key=lambda each: each.node)
+            at = next((at for at, each in enumerate(ranked) if each.node > own), 0)
+            self._ranked = ranked[at:] + ranked[:at]
             self._version = table.version
         return self._peers
+
+    def after_us(self, step: int) -> Known:
+        """Of the other agents in the order of their names, round from ours on, number ``step``."""
+        self.peers()
+        return self._ranked[step]
 
     def tell(self, to: Known, fields: Sequence[Any]) -> None:
         """Send to one agent."""

@@ -14,47 +14,36 @@ flushes can also come from third parties, by the vectors of ``reconcile.py``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from zoned.core.errors import PeerError
-from zoned.core.gossip.channel import DELTA, HEAD, PIECE, PULL, Channel, decode_body, encode_body, whole
+from zoned.core.gossip.channel import DELTA, HEAD, PIECE, PULL, Channel, encode_body, whole
 from zoned.core.gossip.holdings import Flush, HoldingsLog, OwnHoldings, unpack_fingerprints
 from zoned.core.gossip.membership import Known
 from zoned.core.gossip.messages import User
-from zoned.core.gossip.stream import decode_stream, encode_stream
+from zoned.core.gossip.snapshots import Snapshots
+from zoned.core.gossip.stream import encode_stream
 from zoned.core.gossip.timers import Timer
+from zoned.core.gossip.versions import Versions
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import HoldingsHeard
 from zoned.core.names import Fingerprint, Instant, NodeName
 
 _PULL_PAUSE_S = 0.2
 _MAX_FLUSHES = 4096
-_RESTARTS = 3
-
-
-class _Taking:
-    """A snapshot on its way."""
-
-    __slots__ = ("epoch", "parts", "restarts", "version")
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.version = 0
-        self.parts: list[bytes] = []
-        self.restarts = 0
 
 
 class Digests:
     """Who holds what, by versions."""
 
-    def __init__(self, wiring: Wiring, channel: Channel, now: Instant) -> None:
+    def __init__(self, wiring: Wiring, channel: Channel, versions: Versions, now: Instant) -> None:
         settings = wiring.settings
         self._wiring = wiring
         self._channel = channel
+        self._versions = versions
         self.own = OwnHoldings(max(1, int(now.wall_s * 1000)), settings.holdings_log, settings.snapshot_chunk)
         self._heard: dict[NodeName, HoldingsLog] = {}
-        self._taking: dict[NodeName, _Taking] = {}
+        self._snapshots = Snapshots(wiring, channel, versions, self._heard)
         self._pulled_s: dict[NodeName, float] = {}
         self._timer: Timer | None = None
 
@@ -72,12 +61,13 @@ class Digests:
         elif own.pending and self._timer is None:
             self._timer = self._wiring.timers.at(now.mono_s + settings.holdings_flush_s, self._flush)
 
-    def reset(self, fingerprints: Iterable[Fingerprint]) -> None:
+    def reset(self, fingerprints: Iterable[Fingerprint], now: Instant) -> None:
         """Our cache holds exactly these."""
         if not self._wiring.settings.digests:
             return
         self.own.reset(fingerprints)
         me, log = self._wiring.me.node, self.own.log
+        self._versions.holdings(me, log.epoch, log.version, now.mono_s)
         self._channel.push((HEAD, me, me, log.epoch, log.version))
 
     def _flush(self, now: Instant) -> None:
@@ -88,6 +78,7 @@ class Digests:
             return
         self._wiring.count("flushes_sent")
         me, log = self._wiring.me.node, self.own.log
+        self._versions.holdings(me, log.epoch, log.version, now.mono_s)
         self._channel.push((DELTA, me, me, log.epoch, log.version, (flush.held, flush.dropped)))
 
     # ---- theirs ----
@@ -105,14 +96,19 @@ class Digests:
         if epoch < log.epoch:
             self._wiring.count("flushes_old")
             return
+        before = log.epoch, log.version
         if epoch > log.epoch and first == 1:
             log.restart(epoch, 0)
         if epoch > log.epoch or first > log.version + 1:
             self._wiring.count("flush_gaps")
             self._pull(node, log, now)
             return
-        for at in range(2 * (log.version + 1 - first), len(arrays), 2):
-            self._apply(node, log, arrays[at], arrays[at + 1])
+        try:
+            for at in range(2 * (log.version + 1 - first), len(arrays), 2):
+                self._apply(node, log, arrays[at], arrays[at + 1])
+        finally:
+            if (log.epoch, log.version) != before:
+                self._versions.holdings(node, log.epoch, log.version, now.mono_s)
 
     def _apply(self, node: NodeName, log: HoldingsLog, held: object, dropped: object) -> None:
         if type(held) is not bytes or type(dropped) is not bytes:
@@ -127,7 +123,7 @@ class Digests:
         node, epoch, version = fields[2], whole(fields[3]), whole(fields[4])
         log = self._heard.get(node) if type(node) is str else None
         if self._is_other(node) and (log is None or (epoch, version) > (log.epoch, log.version)):
-            self._take(node, now)
+            self._snapshots.take(node)
 
     def pull(self, fields: list[Any], now: Instant) -> None:
         """[kind, sender, epoch, version]: somebody lacks flushes of ours."""
@@ -138,13 +134,13 @@ class Digests:
     def _pull(self, node: NodeName, log: HoldingsLog, now: Instant) -> None:
         """Ask the agent itself for what we lack, not too often."""
         peer = self._wiring.table.get(node)
-        if peer is None or node in self._taking:
+        if peer is None or self._snapshots.taking(node):
             return
         if now.mono_s - self._pulled_s.get(node, float("-inf")) < _PULL_PAUSE_S:
             return
         self._pulled_s[node] = now.mono_s
         if log.version == 0:
-            self._take(node, now)
+            self._snapshots.take(node)
         else:
             self._channel.tell(peer, (PULL, self._wiring.me.node, log.epoch, log.version))
 
@@ -178,6 +174,7 @@ class Digests:
             log = self.own.log
             if (epoch, version) > (log.epoch, log.version):
                 self.own.rise(epoch)
+                self._versions.holdings(node, log.epoch, log.version, now.mono_s)
                 self._channel.push((HEAD, node, node, log.epoch, log.version))
             elif log.version:
                 self._give(peer, node, log, epoch, version)
@@ -194,7 +191,7 @@ class Digests:
         have = mine[1] if mine[0] == epoch else 0
         if first <= have + 1:
             return True
-        self._take(node, now)
+        self._snapshots.take(node)
         return False
 
     # ---- snapshots ----
@@ -207,66 +204,10 @@ class Digests:
         self._wiring.count("snapshot_pieces_sent")
         return encode_stream(User(encode_body(answer)))
 
-    def _take(self, node: NodeName, now: Instant) -> None:
-        if node not in self._taking:
-            self._ask(node, _Taking())
-
-    def _ask(self, node: NodeName, taking: _Taking) -> None:
-        peer = self._wiring.table.get(node)
-        self._taking.pop(node, None)
-        if peer is None or not peer.is_zoned():
-            return
-        request = (PIECE, self._wiring.me.node, taking.version, len(taking.parts))
-        if self._channel.ask(peer, request, partial(self._piece_came, node, taking)):
-            self._taking[node] = taking
-
-    def _piece_came(self, node: NodeName, taking: _Taking, data: bytes | None, now: Instant) -> None:
-        if self._taking.get(node) is not taking:
-            return  # the agent went away meanwhile
-        del self._taking[node]
-        if data is None:
-            self._wiring.count("snapshots_failed")
-            return
-        try:
-            answer = decode_stream(data)
-            if not isinstance(answer, User):
-                raise PeerError("snapshot")
-            fields = decode_body(answer.body)
-            if fields[0] != PIECE or fields[1] != node or len(fields) != 7 or type(fields[6]) is not bytes:
-                raise PeerError("snapshot")
-            self._place(node, taking, fields)
-        except PeerError as error:
-            self._wiring.reject(error.reason)
-
-    def _place(self, node: NodeName, taking: _Taking, fields: list[Any]) -> None:
-        epoch, version, index, pieces = (whole(each) for each in fields[2:6])
-        if taking.version and (epoch, version) != (taking.epoch, taking.version):
-            taking.restarts += 1
-            if taking.restarts > _RESTARTS:
-                raise PeerError("snapshot_changes")
-            taking.parts, taking.version = [], 0
-            self._ask(node, taking)
-            return
-        if index != len(taking.parts):
-            raise PeerError("snapshot")
-        taking.epoch, taking.version = epoch, version
-        taking.parts.append(fields[6])
-        if sum(map(len, taking.parts)) > 4 * self._wiring.settings.holdings_limit:
-            raise PeerError("snapshot_limit")
-        if len(taking.parts) < pieces:
-            self._ask(node, taking)
-            return
-        log = self._heard.setdefault(node, HoldingsLog(0, 0, self._wiring.settings.relay_log))
-        if (epoch, version) > (log.epoch, log.version):
-            held = unpack_fingerprints(b"".join(taking.parts))
-            log.restart(epoch, version)
-            self._wiring.count("snapshots_taken")
-            self._wiring.news.append(HoldingsHeard(node, held, (), True))
-
     def gone(self, node: NodeName) -> None:
         """The agent is not up any more: should it come back, we start from a snapshot."""
         self._heard.pop(node, None)
-        self._taking.pop(node, None)
+        self._snapshots.gone(node)
         self._pulled_s.pop(node, None)
 
     def _is_other(self, node: object) -> bool:

@@ -4,18 +4,25 @@ Three things must reach every zoned agent, and none of them may ride on the rumo
 starve membership or be starved by it (memberlist 299). News is pushed at once, to all other zoned agents
 where they are few, else to a random few. Whatever got lost is repaired by comparison:
 
-    SYN{root} ->  same? silence.  else  <- VECTOR{versions} ->  what they lack; VECTOR back for what we lack
+    A  SYN{root}                  ->  B  the same? silence. Else
+    A  <-             TREE{hashes of 64 buckets of agents, of 16 parts of the facts}
+    A  VECTOR{versions of the agents in buckets that differ}, FACTS{of parts that differ}  ->
+    A  <-             what A lacks of these; VECTOR{of what B lacks}
+    A  what B lacks               ->
 
-one SYN every ``reconcile_interval_s`` to one random agent. The root is a hash over the versions of everything
-and the digest of the facts, so a pool at rest sends one 30-byte packet per agent and interval. (Scuttlebutt:
-van Renesse et al. 2008; the rounds are chitchat's.) A newcomer is greeted with a SYN at once.
+one SYN every ``reconcile_interval_s`` to one other agent. The root hashes the versions of everything and the
+facts (``versions.py``), so a pool at rest sends one 30-byte packet per agent and interval, and what differs
+costs its own size whatever the pool's: chitchat's vectors of everybody filled a packet at 33 agents.
+(Scuttlebutt: van Renesse et al. 2008.) Each message stands alone, so any may be lost. A newcomer is greeted
+with a SYN at once.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
-import msgpack
 import xxhash
 
 from zoned.core.actions import StreamReply
@@ -29,6 +36,7 @@ from zoned.core.gossip.channel import (
     PULL,
     SUMMARY,
     SYN,
+    TREE,
     VECTOR,
     Channel,
     decode_body,
@@ -37,14 +45,19 @@ from zoned.core.gossip.channel import (
 from zoned.core.gossip.digests import Digests
 from zoned.core.gossip.facts import FactMap, fact_from
 from zoned.core.gossip.membership import Known
-from zoned.core.gossip.summaries import Summaries
+from zoned.core.gossip.summaries import Item, Summaries
+from zoned.core.gossip.versions import BUCKETS, Versions
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import Fact, FactHeard, MemberState
 from zoned.core.names import Instant, NodeName
 
 __all__ = ["MARK", "Reconciler"]
 
-_LENGTHS = {SYN: 3, VECTOR: 5, SUMMARY: 5, DELTA: 6, HEAD: 5, PULL: 4, PIECE: 4, FACTS: 4}
+_LENGTHS = {SYN: 3, TREE: 4, VECTOR: 4, SUMMARY: 3, DELTA: 6, HEAD: 5, PULL: 4, PIECE: 4, FACTS: 4}
+_ENTRY_BYTES = 40  # at most what a member's versions take in a vector, besides its name
+_VECTOR_BYTES = 32
+_MOST_PACKETS = 4  # a longer vector goes by stream: one lost packet of many is likely
+_ASK_PAUSE_S = 1.0
 
 
 class Reconciler:
@@ -53,10 +66,13 @@ class Reconciler:
     def __init__(self, wiring: Wiring, now: Instant) -> None:
         self._wiring = wiring
         self._channel = Channel(wiring)
-        self.summaries = Summaries(wiring, self._channel)
-        self.digests = Digests(wiring, self._channel, now)
+        self.versions = Versions(wiring, self._channel)
+        self.summaries = Summaries(wiring, self._channel, self.versions)
+        self.digests = Digests(wiring, self._channel, self.versions, now)
         self.facts = FactMap(wiring.settings.facts_limit)
-        wiring.timers.at(now.mono_s + self._interval_s(), self._round)
+        self._asked_s: dict[NodeName, float] = {}  # when we last asked somebody for news of that agent
+        self._phase = wiring.rng.random()  # so that agents do not all greet at the same moment
+        wiring.timers.at(now.mono_s + self._wait_s(now), self._round)
 
     # ---- in ----
 
@@ -93,7 +109,9 @@ class Reconciler:
         elif kind == SUMMARY:
             self.summaries.hear(fields, now)
         elif kind == SYN:
-            self._syn(fields, peer)
+            self._syn(fields, peer, now)
+        elif kind == TREE:
+            self._tree(fields, peer, now)
         elif kind == VECTOR:
             self._vector(fields, peer, now)
         elif kind == FACTS:
@@ -108,70 +126,128 @@ class Reconciler:
     # ---- comparing ----
 
     def _round(self, now: Instant) -> None:
-        self._wiring.timers.at(now.mono_s + self._interval_s(), self._round)
+        """Greet one other agent: of a random permutation of the pool, another one in each interval.
+
+        Agents choose by the number of the interval on the wall clock, so that with clocks about right each
+        is greeted exactly once: left to chance, one in three would not be, and one in a thousand not for
+        seven intervals. With wrong clocks it is a random choice."""
+        self._wiring.timers.at(now.mono_s + self._wait_s(now), self._round)
         peers = self._channel.peers()
         if peers:
-            self._greet(self._wiring.rng.choice(peers))
+            step = xxhash.xxh3_64_intdigest(b"%d" % self._turn(now)) % len(peers)
+            self._greet(self._channel.after_us(step), now)
 
-    def _greet(self, peer: Known) -> None:
-        self._channel.tell(peer, (SYN, self._wiring.me.node, self._root(self._entries())))
+    def _turn(self, now: Instant) -> int:
+        """The number of the interval, which begins at a phase of our own."""
+        return math.floor(now.wall_s / self._wiring.settings.reconcile_interval_s - self._phase)
 
-    def _syn(self, fields: list[Any], peer: Known) -> None:
-        entries = self._entries()
-        if fields[2] != self._root(entries):
-            self._wiring.count("reconciles")
-            self._tell_vector(peer, entries, True)
+    def _wait_s(self, now: Instant) -> float:
+        """Until the next interval begins; at least half of one, or a step of the clock would do it twice."""
+        interval_s = self._wiring.settings.reconcile_interval_s
+        wait_s = (self._turn(now) + 1 + self._phase) * interval_s - now.wall_s
+        return wait_s if wait_s > 0.5 * interval_s else wait_s + interval_s
 
-    def _tell_vector(self, peer: Known, entries: list[tuple[Any, ...]], reply: bool) -> None:
-        self._channel.tell(peer, (VECTOR, self._wiring.me.node, self.facts.digest, entries, reply))
+    def _greet(self, peer: Known, now: Instant) -> None:
+        root = self.versions.root(self.facts.digest, now.mono_s)
+        self._channel.tell(peer, (SYN, self._wiring.me.node, root))
+
+    def _syn(self, fields: list[Any], peer: Known, now: Instant) -> None:
+        """[kind, sender, root]: the same as ours? Then all is confirmed; else say where we stand."""
+        now_s = now.mono_s
+        if fields[2] == self.versions.root(self.facts.digest, now_s):
+            self.versions.same(0, now_s)
+            return
+        self._wiring.count("reconciles")
+        tree = self.versions.hashes(now_s), self.facts.parts()
+        self._channel.tell(peer, (TREE, self._wiring.me.node, *tree))
+
+    def _tree(self, fields: list[Any], peer: Known, now: Instant) -> None:
+        """[kind, sender, buckets, parts]: tell what we have where theirs differ."""
+        mask = self.versions.differing(fields[2], now.mono_s)
+        self._tell_versions(peer, self.versions.within(mask), mask)
+        parts = self.facts.differing(fields[3])
+        if parts:
+            self._tell_facts(peer, parts, self.facts.within(parts))
+
+    def _tell_versions(self, peer: Known, nodes: Sequence[NodeName], mask: int) -> None:
+        """The versions that we have of these, in packets, or by stream when they would be many. ``mask``: the
+        buckets that differ, for one who is to answer with what it lacks."""
+        me, settings = self._wiring.me.node, self._wiring.settings
+        entries = [(node, *self.digests.entry(node), self.summaries.version(node)) for node in nodes]
+        room = settings.room_bytes - len(me.encode()) - _VECTOR_BYTES
+        sizes = [len(node.encode()) + _ENTRY_BYTES for node in nodes]
+        if sum(sizes) > _MOST_PACKETS * room:
+            self._channel.tell(peer, (VECTOR, me, entries, mask))
+            return
+        at = 0
+        while at < len(entries):
+            end, left = at, room
+            while end < len(entries) and left >= sizes[end]:
+                left -= sizes[end]
+                end += 1
+            end = max(end, at + 1)
+            self._channel.tell(peer, (VECTOR, me, entries[at:end], mask))
+            at = end
 
     def _vector(self, fields: list[Any], peer: Known, now: Instant) -> None:
-        digest, entries, reply = fields[2:5]
+        """[kind, sender, [[node, epoch, version, first, summary], ...], mask]: give what it lacks of these,
+        and, with a mask of the buckets that differ, say of which we lack something."""
+        entries, mask = fields[2:4]
         if type(entries) is not list or len(entries) > self._wiring.settings.member_limit:
             raise PeerError("vector")
-        ours = {entry[0]: entry for entry in self._entries()}
-        behind = False
+        if type(mask) is not int or not 0 <= mask < 1 << BUCKETS:
+            raise PeerError("vector", "mask")
+        items: list[Item] = []
+        behind: list[NodeName] = []
         for entry in entries:
             if type(entry) is not list or len(entry) != 5 or type(entry[0]) is not str:
                 raise PeerError("vector")
-            node, epoch, version, first, summary = entry
-            mine = ours.get(node)
+            node = entry[0]
+            mine = self.versions.of(node, now.mono_s)
             if mine is None:
                 continue  # not up here: nothing of it is ours to give or to want
-            if (epoch, version) != mine[1:3]:
-                theirs = whole(epoch), whole(version), whole(first)
-                behind |= self.digests.compare(peer, node, theirs, now)
-            if summary != mine[4]:
-                behind |= self.summaries.compare(peer, node, whole(summary), now)
-        if reply is True and digest != self.facts.digest:
-            self._tell_facts(peer, self.facts.all(), True)
-        if reply is True and behind:
-            self._tell_vector(peer, self._entries(), False)
+            theirs = whole(entry[1]), whole(entry[2]), whole(entry[3])
+            summary = whole(entry[4])
+            late = False
+            if theirs[:2] == mine[:2]:
+                self.versions.confirmed(node, True, now.mono_s)
+            else:
+                late = self.digests.compare(peer, node, theirs, now)
+            if summary == mine[2]:
+                self.versions.confirmed(node, False, now.mono_s)
+            else:
+                item = self.summaries.newer(node, summary, now)
+                items += () if item is None else (item,)
+                late |= item is None and node != self._wiring.me.node
+            if late:
+                behind.append(node)
+        self.summaries.tell(peer, items)
+        if mask:
+            self.versions.same(mask, now.mono_s)
+            self._tell_versions(peer, self._not_asked(behind, now), 0)
 
-    def _entries(self) -> list[tuple[Any, ...]]:
-        """(agent, epoch, version and first of its log, version of its summary) of every zoned agent up."""
-        nodes = [each.node for each in self._channel.peers()]
-        nodes.append(self._wiring.me.node)
-        nodes.sort()
-        return [(node, *self.digests.entry(node), self.summaries.version(node)) for node in nodes]
-
-    def _root(self, entries: list[tuple[Any, ...]]) -> int:
-        """One hash of it all. How far a log reaches back may differ between equals, so it is left out."""
-        facts = [(node, epoch, version, summary) for node, epoch, version, _, summary in entries]
-        return xxhash.xxh3_64_intdigest(msgpack.packb((facts, self.facts.digest)))
+    def _not_asked(self, nodes: Sequence[NodeName], now: Instant) -> list[NodeName]:
+        """Those of them whose news we did not ask anybody for just now: several may greet us at once."""
+        before_s = now.mono_s - _ASK_PAUSE_S
+        wanted = [node for node in nodes if self._asked_s.get(node, before_s) <= before_s]
+        for node in wanted:
+            self._asked_s[node] = now.mono_s
+        return wanted
 
     # ---- facts ----
 
     def spread(self, fact: Fact) -> None:
         """Somebody here says this, or heard it: all must come to know."""
         if self.facts.hear(fact):
-            self._channel.push((FACTS, self._wiring.me.node, (fact,), False))
+            self._channel.push((FACTS, self._wiring.me.node, 0, (fact,)))
 
-    def _tell_facts(self, peer: Known, facts: list[Fact], reply: bool) -> None:
-        self._channel.tell(peer, (FACTS, self._wiring.me.node, facts, reply))
+    def _tell_facts(self, peer: Known, mask: int, facts: list[Fact]) -> None:
+        self._channel.tell(peer, (FACTS, self._wiring.me.node, mask, facts))
 
     def _hear_facts(self, fields: list[Any], peer: Known) -> None:
-        facts, reply = fields[2:4]
+        """[kind, sender, mask, facts]: some facts; with a mask, all that it knows in those parts, and then it
+        wants to hear what it lacks there."""
+        mask, facts = whole(fields[2]), fields[3]
         if type(facts) is not list or len(facts) > 16 * self._wiring.settings.facts_limit:
             raise PeerError("facts")
         heard = [fact_from(each) for each in facts]
@@ -179,30 +255,28 @@ class Reconciler:
         self._wiring.count("facts_heard", len(fresh))
         self._wiring.news.extend(FactHeard(fact) for fact in fresh)
         if fresh:
-            self._channel.push((FACTS, self._wiring.me.node, fresh, False), but=peer.node)
-        if reply is True:
+            self._channel.push((FACTS, self._wiring.me.node, 0, fresh), but=peer.node)
+        if mask:
             theirs = {(fact.kind, fact.subject): fact for fact in heard}
-            lacking = [fact for fact in self.facts.all() if theirs.get((fact.kind, fact.subject)) != fact]
+            known = self.facts.within(mask)
+            lacking = [fact for fact in known if theirs.get((fact.kind, fact.subject)) != fact]
             if lacking:
-                self._tell_facts(peer, lacking, False)
+                self._tell_facts(peer, 0, lacking)
 
     # ---- members ----
 
     def on_change(self, known: Known, before: MemberState | None, now: Instant) -> None:
         """A member came or went."""
         if not known.is_up():
-            self.summaries.gone(known.node)
-            self.digests.gone(known.node)
+            self.forgotten(known.node)
         elif known.is_zoned() and before not in (MemberState.SUSPECT, MemberState.LEAVING, MemberState.ALIVE):
             others = len(self._channel.peers())
             if self._wiring.rng.random() * others < self._wiring.settings.greeters:
-                self._greet(known)
+                self._greet(known, now)
 
     def forgotten(self, node: NodeName) -> None:
-        """The member was dropped from the table."""
+        """The member is not up, or not even known any more."""
         self.summaries.gone(node)
         self.digests.gone(node)
-
-    def _interval_s(self) -> float:
-        """Jittered, so that agents started together do not stay in step."""
-        return self._wiring.settings.reconcile_interval_s * (0.8 + 0.4 * self._wiring.rng.random())
+        self.versions.gone(node)
+        self._asked_s.pop(node, None)

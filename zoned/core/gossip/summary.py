@@ -90,29 +90,27 @@ def _built(fields: Any) -> Summary:
     return Summary(
         node=checked_name(node),
         zone=zone,
-        made_wall_s=_number(made),
+        made_wall_s=number(made),
         ring_id=ring_id,
-        load=Load(
-            cpu=_number(cpu), memory=_number(memory), network=_number(network), loop_lag_s=_number(lag)
-        ),
-        capacity_bytes=_whole(capacity_bytes),
-        capacity_objects=_whole(capacity_objects),
-        used_ratio=_number(used),
-        hit_ratio=_number(hit),
+        load=Load(cpu=number(cpu), memory=number(memory), network=number(network), loop_lag_s=number(lag)),
+        capacity_bytes=whole_number(capacity_bytes),
+        capacity_objects=whole_number(capacity_objects),
+        used_ratio=number(used),
+        hit_ratio=number(hit),
         demand=tuple(
             [
-                DependencyDemand(names[_whole(at)], (_number(a), _number(b), _number(c)), _number(day))
+                DependencyDemand(names[whole_number(at)], (number(a), number(b), number(c)), number(day))
                 for at, a, b, c, day in demand
             ]
         ),
-        hot=_hot(hot, names),
+        hot=hot_rows(hot, names),
         draining=drain[0] is True,
         drained=drain[1] is True,
     )
 
 
-def _hot(found: Any, names: tuple[str, ...]) -> tuple[HotInstance, ...]:
-    """The longest part by far, so its checks stand in line."""
+def hot_rows(found: Any, names: tuple[str, ...]) -> tuple[HotInstance, ...]:
+    """Hot instances from the wire. The longest part by far, so its checks stand in line."""
     hot = []
     for at, key, count, size in found:
         if type(key) is not bytes or len(key) > MAX_KEY_BYTES:
@@ -120,18 +118,20 @@ def _hot(found: Any, names: tuple[str, ...]) -> tuple[HotInstance, ...]:
         if type(at) is not int or at < 0 or type(size) is not int or size < 0:
             raise PeerError("summary", "number")
         if type(count) is not float or not 0.0 <= count < math.inf:
-            count = float(_whole(count))
+            count = float(whole_number(count))
         hot.append(HotInstance(InstanceKey(names[at], key), count, size))
     return tuple(hot)
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
+    """A finite number, or a whole one >= 0; PeerError for anything else."""
     if type(value) is float and math.isfinite(value):
         return value
-    return float(_whole(value))
+    return float(whole_number(value))
 
 
-def _whole(value: object) -> int:
+def whole_number(value: object) -> int:
+    """A whole number >= 0; PeerError for anything else."""
     if type(value) is not int or value < 0:
         raise PeerError("summary", "number")
     return value

@@ -18,7 +18,7 @@ from zoned.core.gossip.messages import Dead, Standing
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity, address_text, parse_address
 from zoned.core.gossip.wire import checked_name
-from zoned.core.members import RESTARTING, Fact, Member, MemberState, Summary
+from zoned.core.members import RESTARTING, Ages, Fact, Member, MemberState, Summary
 from zoned.core.names import Address, Fingerprint, Instant, NodeName
 
 _FAREWELLS = 64
@@ -123,9 +123,14 @@ class Swim(Endpoint):
         """Our cache gained and lost these since the last call."""
         self._reconciler.digests.note(held, dropped, now)
 
-    def holdings_are(self, fingerprints: Iterable[Fingerprint]) -> None:
+    def holdings_are(self, fingerprints: Iterable[Fingerprint], now: Instant) -> None:
         """Our cache holds exactly these (after a restart, or a change of policy)."""
-        self._reconciler.digests.reset(fingerprints)
+        self._reconciler.digests.reset(fingerprints, now)
+
+    def ages(self, now: Instant) -> dict[NodeName, Ages]:
+        """How old what we know may be: of each other zoned agent that is up, seconds since its summary, and
+        its holdings, were confirmed (news of it came, or somebody was found to know the same)."""
+        return self._reconciler.versions.ages(now.mono_s)
 
     def spread(self, fact: Fact, now: Instant) -> None:
         """All must come to know this."""
