@@ -88,3 +88,33 @@ def test_a_trace_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_text("ts,zone,object,size,req\nsoon,eu,/a,1,\n")
     found = CliRunner().invoke(replay, [str(path)])
     assert found.exit_code == 1 and f"{path}:2: ts: expected Unix seconds" in found.stderr
+
+
+def test_a_drain_in_the_middle(tmp_path: Path) -> None:
+    rows = [f"{i},{'abc'[i % 3]},o{i * i % 40},1,c{i % 7}" for i in range(600)]
+    log = tmp_path / "small.csv"
+    log.write_text("\n".join(["ts,zone,object,size,req", *rows]) + "\n")
+    flags = (str(log), "--policies", "lru", "--drain", "b@50%", "--join", "c@3m")
+    found = CliRunner().invoke(replay, [*flags, "--json"])
+    assert found.exit_code == 0, found.output
+    moves = json.loads(found.stdout)["moves"]
+    assert [(one["kind"], one["zone"]) for one in moves] == [("drain", "b"), ("join", "c")]
+    assert moves[0]["at_s"] == 300.0 and moves[1]["at_s"] == 180.0
+    assert set(moves[0]) >= {"without", "warm", "cold", "extra_origin_ratio", "extra_miss_ratio"}
+    table = CliRunner().invoke(replay, [*flags[:5]]).stdout
+    assert "b is drained after 5m" in table and "at once, nothing handed over" in table
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("b", "expected ZONE@TIME, got 'b'"),
+        ("nowhere@50%", "no zone 'nowhere' in this trace; there are h0, h1, h2, h3"),
+        ("h1@noon", "expected a time after the @, got 'noon'"),
+        ("h1@120%", "expected a time after the @, got '120%'"),
+        ("h1@90000h", "not within the trace"),
+    ],
+)
+def test_a_move_that_cannot_be_played(written: str, said: str) -> None:
+    found = invoke("--drain", written)
+    assert found.exit_code == 2 and said in found.stderr and "--drain" in found.stderr

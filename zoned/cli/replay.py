@@ -16,10 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from zoned.cli.moves import move_lines, move_table, moves_of
 from zoned.config.kinds import Wrong
 from zoned.config.units import duration_text, seconds_of
 from zoned.core.settings import ABLATIONS
 from zoned.simulation import zoned_policy
+from zoned.simulation.moves import MoveResult
+from zoned.simulation.moves import run as play_move
 from zoned.simulation.replay import REFERENCE, Replay, capacity_of, run
 from zoned.simulation.results import ReplayOptions, Runner
 from zoned.simulation.rows import READERS
@@ -99,6 +102,12 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
     multiple=True,
     help="Switch a stage off (refresh: no effect without TTLs).",
 )
+@click.option(
+    "--drain", metavar="ZONE@TIME", help="Drain a zone there (60%, or 12h), and show what that costs."
+)
+@click.option(
+    "--join", metavar="ZONE@TIME", help="Have a zone's agent come only there, and show what that costs."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def replay(
@@ -115,6 +124,8 @@ def replay(
     kind: str,
     dep_prefix: bool,
     ablate: tuple[str, ...],
+    drain: str | None,
+    join: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -141,12 +152,17 @@ def replay(
         trace = read(traces, kind, dep_prefix)
     except TraceError as error:
         raise click.ClickException(str(error)) from error
+    moves = moves_of(trace, drain, join)
     size, share = capacity_of(trace, capacity, capacity_objects, by_bytes)
     finished = _run(trace, policies, options, size, share)
+    moved = [play_move(trace, size, options, move) for move in moves]
     if as_json:
-        click.echo(json.dumps(finished.as_json(), indent=2))
+        told = finished.as_json()
+        click.echo(
+            json.dumps({**told, "moves": [one.as_json() for one in moved]} if moved else told, indent=2)
+        )
     else:
-        _print(finished)
+        _print(finished, moved)
 
 
 def _run(
@@ -165,7 +181,7 @@ def _run(
         return run(trace, policies, options, capacity, share, runners=RUNNERS, progress=progress)
 
 
-def _print(finished: Replay) -> None:
+def _print(finished: Replay, moved: Sequence[MoveResult]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH)
@@ -174,6 +190,10 @@ def _print(finished: Replay) -> None:
     console.print(_table(finished))
     for line in _conclusion(finished):
         console.print(line, markup=False, soft_wrap=True)
+    for one in moved:
+        for line in move_lines(one):
+            console.print(f"\n{line}", markup=False, soft_wrap=True)
+        console.print(move_table(one))
 
 
 def _heading(finished: Replay) -> list[str]:

@@ -27,7 +27,7 @@ from zoned.core.ring import Ring
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import Snapshot
 from zoned.core.stages import build
-from zoned.core.summaries import Publisher
+from zoned.core.summaries import Publisher, is_evacuating
 from zoned.core.views import Location, View, explain, locate, snapshot
 
 
@@ -54,6 +54,8 @@ class Node:
         self._handlers = self._table()
         self._last_turn_s = now.mono_s
         self._pace_s = settings.turn_interval_s
+        self._moving_pace_s = min(settings.turn_interval_s, settings.placement.drain_interval_s)
+        self._moving = False  # a zone is being given up: the loop turns as often as an operator waits
         self._dirty = True  # something happened that the next turn should look at
         if state is not None:
             persistence.restore_state(stages, state, now)
@@ -131,11 +133,13 @@ class Node:
         job = self.forecaster.fit_due(now)
         if job is not None:
             actions.append(Fit(job=job))
+        zone, settings = self.settings.zone, self.settings
+        self._moving = self.farewell.handing_over or is_evacuating(self.plan, zone, self.swim.summaries())
+        self._pace_s = self._moving_pace_s if self._moving else settings.turn_interval_s
         return actions
 
     def _turn_due_s(self) -> float:
-        moving = self.farewell.handing_over or (self.plan is not None and self.plan.draining)
-        busy = self._dirty or self.observer.pending or moving
+        busy = self._dirty or self.observer.pending or self._moving
         soonest_s = self._last_turn_s + self._pace_s
         if busy:
             return soonest_s
@@ -203,6 +207,8 @@ class Node:
     def _learnt(self, fact: Fact, now: Instant) -> list[Action]:
         """A fact became known, from here or from elsewhere."""
         self._dirty = True
+        if fact.kind == DRAIN:
+            self._pace_s = self._moving_pace_s
         note = Note(level="info", event="fact", text=f"{fact.kind} {fact.subject} {fact.value}")
         if fact.kind == INVALIDATE:
             return self.reads.invalidate(*parse_subject(fact.subject), now)
@@ -274,6 +280,6 @@ class Node:
         self.leaving = True
         if kind is ev.StopKind.LEAVE:
             self.farewell.begin(len(self.cache), self.swim.members(), self.facts.paused, now)
-            self._dirty = True
+            self._dirty, self._pace_s = True, self._moving_pace_s
         else:
             self.swim.back_soon(now)

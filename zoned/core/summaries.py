@@ -6,11 +6,11 @@ repeats the last one costs every member of the pool its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from zoned.core.cache import CacheController
 from zoned.core.members import DependencyDemand, HotInstance, Summary
-from zoned.core.names import Instant
+from zoned.core.names import Instant, NodeName, Zone
 from zoned.core.observe import Observer
 from zoned.core.records import Forecast, Load, Plan
 from zoned.core.settings import NodeSettings
@@ -22,6 +22,14 @@ _LOAD_STEP = 0.05  # loads are told in these steps, so that their noise is not n
 def is_drained(plan: Plan | None) -> bool:
     """Whether the others hold what this zone held, so that its traffic may move."""
     return plan is not None and plan.drained
+
+
+def is_evacuating(plan: Plan, zone: Zone, summaries: Mapping[NodeName, Summary]) -> bool:
+    """Whether copies of a zone that drains, ours or another, are still to be taken: an operator waits."""
+    if zone in plan.draining and not is_drained(plan):
+        return True
+    others = (one for one in summaries.values() if one.zone != zone)
+    return any(one.zone in plan.draining and not one.drained for one in others)
 
 
 class Publisher:
