@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from zoned.core.actions import SendPacket, StreamCall, StreamReply
 from zoned.core.events import Event, PacketReceived, StreamAnswered, StreamReceived
 from zoned.core.gossip.messages import Ack, Ping, User
-from zoned.core.gossip.stream import decode_stream, encode_stream
+from zoned.core.gossip.stream import LIMIT_BYTES, compressed_stream, decode_stream, encode_stream
 from zoned.daemon import gossip_io
 from zoned.daemon.gossip_io import GossipIO
 
@@ -113,7 +114,7 @@ async def test_calls_that_fail_are_answered_by_none() -> None:
         assert one.io.counters["calls_late"] == 1
         async with port(lambda data: b"\x63?") as odd:
             assert await one.ask(odd, PING) is None
-        assert one.io.counters["calls_unknown_type"] == 1
+        assert one.io.counters["rejected_unknown_type"] == 1
         assert await one.ask(odd, PING) is None  # nobody listens there any more
         assert one.io.counters["calls_refused"] == 1
 
@@ -143,7 +144,7 @@ async def test_rude_callers_are_counted_and_hung_up_on(monkeypatch: pytest.Monke
         for reader, writer in slow:
             assert await reader.read() == b""  # they said nothing for too long
             writer.close()
-        reasons = ("streams_unknown_type", "streams_empty", "streams_refused", "streams_late")
+        reasons = ("rejected_unknown_type", "streams_empty", "streams_refused", "streams_late")
         assert [one.io.counters[reason] for reason in reasons] == [1, 1, 1, 2]
         assert decode_stream(await call(PING)) == Ack(7, b"")
 
@@ -178,3 +179,45 @@ async def test_a_bug_in_the_agent_surfaces() -> None:
         assert await two.ask(one, PING) is None
     with pytest.raises(ZeroDivisionError):
         await one.io.close()
+
+
+@pytest.mark.asyncio
+async def test_large_compressed_streams_are_unpacked_before_the_core_sees_them() -> None:
+    large = encode_stream(User(random.Random(3).randbytes(60_000)))
+    small = encode_stream(User(b"x" * 60_000))
+    async with port(lambda data: compressed_stream(data)) as one, port() as two:
+        assert await two.ask(one, compressed_stream(large)) == large  # both ways
+        assert await two.ask(one, compressed_stream(small)) == compressed_stream(compressed_stream(small))
+        assert [each.data for each in one.events if isinstance(each, StreamReceived)] == [
+            large,
+            compressed_stream(small),
+        ]
+        assert one.io.counters["streams_inflated_apart"] == two.io.counters["streams_inflated_apart"] == 1
+        bomb = compressed_stream(b"\x08" + bytes(LIMIT_BYTES + 1) + random.Random(3).randbytes(40_000))
+        assert await two.ask(one, bomb) is None
+        assert one.io.counters["rejected_lzw_limit"] == 1
+
+
+@pytest.mark.asyncio
+async def test_all_streams_together_hold_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = encode_stream(User(bytes(150_000)))
+    monkeypatch.setattr(gossip_io, "MAX_HELD_BYTES", len(whole) + 1000)
+    async with port(lambda data: b"") as one:
+        reader, writer = await asyncio.open_connection(*one.io.address)
+        writer.write(whole[:-1])
+        await writer.drain()
+        for _ in range(1000):  # until it is all there
+            if one.io._budget.used == len(whole) - 1:
+                break
+            await asyncio.sleep(0.005)
+        late_reader, late_writer = await asyncio.open_connection(*one.io.address)
+        late_writer.write(whole)
+        with suppress(OSError):
+            assert await late_reader.read() == b""
+        late_writer.close()
+        assert one.io.counters["rejected_stream_memory"] == 1 and one.events == []
+        writer.write(whole[-1:])
+        assert await reader.read() == b""
+        writer.close()
+        assert isinstance(one.events[0], StreamReceived) and one.events[0].data == whole
+        assert one.io._budget.used == 0

@@ -23,10 +23,15 @@ STREAM_REASONS = {
     "stream_limit",
     "stream_cut",
     "msgpack",
+    "msgpack_limit",
+    "truncated",
     "unknown_type",
     "header",
+    "row",
     "number",
     "empty",
+    "encrypted",
+    "labelled",
 }
 PLAIN = [encode(Ping(7, "z", ("10.0.0.1", 7946), "y")), encode_stream(User(b"x" * 200)), b"\x0c" + bytes(90)]
 

@@ -3,21 +3,24 @@
 Nothing is decided here. Datagrams are opened (``gossip_seal``) and passed on; a TCP connection carries one
 message, whose end the core's scanner finds (memberlist's streams have no length), then our answer, then it
 closes. What cannot be opened is counted and told by ``refusals``; a caller on a stream is told why. Every
-wait has a deadline, every message a size limit, and so many connections are open at a time and no more; what
-is over is closed and counted.
+wait has a deadline, every message a size limit, so many connections are open at a time and no more, and all
+of them together hold so much memory and no more (``stream_budget``); what is over is closed and counted.
+Large compressed streams are unpacked in a thread, a few at a time: on the event loop that would hold up
+probes, and others would take us for dead.
 
 Tasks: one per connection, made through ``spawn`` (the agent's supervisor: a task that dies of a bug ends the
 process). What the network does wrong is caught and counted here, so only our own mistakes get that far.
 
 UDP goes through a plain non-blocking socket and ``add_reader`` rather than a datagram endpoint: one wake-up
-drains many packets, a full send buffer drops and counts (gossip repairs itself), and there is no queue that
-could grow.
+drains many packets (for 20 ms at most, then others have their turn), a full send buffer drops and counts
+(gossip repairs itself), and there is no queue that could grow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -25,19 +28,23 @@ from typing import Any
 from zoned.core.actions import SendPacket, StreamCall, StreamReply
 from zoned.core.errors import PeerError
 from zoned.core.events import Event, PacketReceived, StreamAnswered, StreamReceived
-from zoned.core.gossip.messages import ErrorReply
-from zoned.core.gossip.stream import encode_stream
+from zoned.core.gossip.messages import ErrorReply, Kind
+from zoned.core.gossip.stream import INFLATE_APART_BYTES, LIMIT_BYTES, encode_stream, inflated
 from zoned.core.names import Address
 from zoned.daemon.gossip_seal import REASONS, Seal, StreamReader
 from zoned.daemon.keyring import Keyring
 from zoned.daemon.refusals import Refusals
+from zoned.daemon.stream_budget import Held, StreamBudget
 
-MAX_STREAM_BYTES = 20 << 20
 MAX_STREAMS = 128
+MAX_HELD_BYTES = 48 << 20
+"""By all streams together."""
+MAX_INFLATING = 2
 STREAM_TIMEOUT_S = 10.0
 _MAX_PACKET = 65536
 _RECEIVE_BUFFER = 2 << 20
 _PACKETS_PER_WAKE = 64
+_WAKE_S = 0.02
 _CHUNK = 65536
 
 Deliver = Callable[[Event], None]
@@ -75,6 +82,8 @@ class GossipIO:
         self._replies: dict[int, asyncio.Future[bytes]] = {}
         self._numbered = 0
         self._inbound = 0
+        self._budget = StreamBudget(MAX_HELD_BYTES)
+        self._inflating = asyncio.Semaphore(MAX_INFLATING)
         self._closed = False
         self.address: Address = ("", 0)
         """Where we listen, once started (the port is known even if 0 was asked for)."""
@@ -144,8 +153,9 @@ class GossipIO:
             self._count("packets_refused")  # no route, too large, an address of the other family
 
     def _readable(self) -> None:
+        until_s = time.monotonic() + _WAKE_S
         for _ in range(_PACKETS_PER_WAKE):
-            if self._udp is None:
+            if self._udp is None or time.monotonic() > until_s:
                 return
             try:
                 data, sender = self._udp.recvfrom(_MAX_PACKET)
@@ -173,25 +183,15 @@ class GossipIO:
         self._spawn(self._serve(self._numbered, reader, writer), f"gossip stream {self._numbered}")
 
     async def _serve(self, stream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._replies[stream] = reply = asyncio.get_running_loop().create_future()
+        self._replies[stream] = asyncio.get_running_loop().create_future()
         sender = writer.get_extra_info("peername") or ("", 0)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                taking = self._seal.reader(MAX_STREAM_BYTES)
-                data = await _whole(reader, taking)
-                if data is None:
-                    self._count("streams_empty")
-                    return
-                answer = None if self.private is None else await self.private(data, taking.sealed)
-                if answer is None:
-                    self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
-                    answer = await reply
-                writer.write(self._seal.stream(answer, answer=True))
-                await writer.drain()
+            with self._budget.hold() as held:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._conversation(stream, reader, writer, held)
         except PeerError as error:
-            self._count("streams_" + error.reason)
+            self._refused(error.reason, sender[:2])
             if error.reason in REASONS:
-                self.refusals.refused(error.reason, sender[:2])
                 refusal = encode_stream(ErrorReply(self.refusals.text(error.reason)))
                 writer.write(self._seal.stream(refusal, answer=True))
         except TimeoutError:
@@ -202,6 +202,23 @@ class GossipIO:
             self._inbound -= 1
             del self._replies[stream]
             await _hang_up(writer)
+
+    async def _conversation(
+        self, stream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, held: Held
+    ) -> None:
+        taking = self._seal.reader(LIMIT_BYTES)
+        data = await self._whole(reader, taking, held)
+        if data is None:
+            self._count("streams_empty")
+            return
+        answer = None if self.private is None else await self.private(data, taking.sealed)
+        if answer is None:
+            sender = writer.get_extra_info("peername") or ("", 0)
+            self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
+            answer = await self._replies[stream]
+        held.add(len(answer))
+        writer.write(self._seal.stream(answer, answer=True))
+        await writer.drain()
 
     # ---- TCP, ours ------------------------------------------------------------------------------
 
@@ -216,18 +233,17 @@ class GossipIO:
         """One message to that address on a stream of its own; the answer, None if there was none in time."""
         writer: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(timeout_s):
-                reader, writer = await asyncio.open_connection(*to)
-                writer.write(self._seal.stream(data))
-                await writer.drain()
-                if expects_answer:
-                    return await _whole(reader, self._seal.reader(MAX_STREAM_BYTES, answer=True))
-                else:
+            with self._budget.hold() as held:
+                held.add(len(data))
+                async with asyncio.timeout(timeout_s):
+                    reader, writer = await asyncio.open_connection(*to)
+                    writer.write(self._seal.stream(data))
+                    await writer.drain()
+                    if expects_answer:
+                        return await self._whole(reader, self._seal.reader(LIMIT_BYTES, answer=True), held)
                     await reader.read(1)  # it closes once it has read all; hanging up first could cut it off
         except PeerError as error:
-            self._count("calls_" + error.reason)
-            if error.reason in REASONS:
-                self.refusals.refused(error.reason, to)
+            self._refused(error.reason, to)
         except TimeoutError:
             self._count("calls_late")
         except OSError:
@@ -236,6 +252,28 @@ class GossipIO:
             if writer is not None:
                 await _hang_up(writer)
         return None
+
+    async def _whole(self, reader: asyncio.StreamReader, taking: StreamReader, held: Held) -> bytes | None:
+        """One whole message, unpacked if that takes long; None when the other side hung up before."""
+        whole: bytes | None = None
+        while whole is None:
+            chunk = await reader.read(_CHUNK)
+            if not chunk:
+                return None
+            held.add(len(chunk))
+            whole = taking.feed(chunk)
+        if whole[0] != Kind.COMPRESSED or len(whole) <= INFLATE_APART_BYTES:
+            return whole
+        held.add(LIMIT_BYTES)
+        async with self._inflating:
+            self._count("streams_inflated_apart")
+            return await asyncio.to_thread(inflated, whole)
+
+    def _refused(self, reason: str, sender: Address) -> None:
+        if reason in REASONS:
+            self.refusals.refused(reason, sender)
+        else:
+            self._count("rejected_" + reason)
 
     def _count(self, what: str) -> None:
         self.counters[what] = self.counters.get(what, 0) + 1
@@ -248,17 +286,6 @@ class GossipIO:
 
 def _died(task: asyncio.Task[None]) -> bool:
     return not task.cancelled() and task.exception() is not None
-
-
-async def _whole(reader: asyncio.StreamReader, taking: StreamReader) -> bytes | None:
-    """One whole message; None when the other side hung up before."""
-    while True:
-        chunk = await reader.read(_CHUNK)
-        if not chunk:
-            return None
-        whole = taking.feed(chunk)
-        if whole is not None:
-            return whole
 
 
 async def _hang_up(writer: asyncio.StreamWriter) -> None:

@@ -165,11 +165,11 @@ class StreamReader:
 
     def feed(self, data: bytes) -> bytes | None:
         """The plain message once it is whole, else None; PeerError for nonsense and what cannot be opened."""
+        if self._scanner is not None:
+            return self._scanned(data)
         self._buffer += data
         if not self._labelled and not self._read_label():
             return None
-        if self._scanner is not None:
-            return self._scanned(self._scanner.feed(data))
         if not self._buffer:
             return None
         if self._buffer[0] == Kind.ENCRYPTED:
@@ -177,7 +177,8 @@ class StreamReader:
         if not self._seal.may_be_plain():
             raise PeerError("plain")
         self._scanner = StreamScanner(self._limit)
-        return self._scanned(self._scanner.feed(bytes(self._buffer)))
+        data, self._buffer = bytes(self._buffer), bytearray()
+        return self._scanned(data)
 
     def _read_label(self) -> bool:
         header = self._header
@@ -190,8 +191,10 @@ class StreamReader:
         self._labelled = True
         return True
 
-    def _scanned(self, length: int | None) -> bytes | None:
-        return None if length is None else bytes(self._buffer[:length])
+    def _scanned(self, data: bytes) -> bytes | None:
+        assert self._scanner is not None, "made when the first clear byte came"
+        length = self._scanner.feed(data)
+        return None if length is None else self._scanner.take(length)
 
     def _read_sealed(self) -> bytes | None:
         if not self._sealed_bytes:
@@ -204,10 +207,11 @@ class StreamReader:
             return None
         with memoryview(self._buffer) as whole, whole[_HEAD : self._sealed_bytes] as envelope:
             plain = self._seal.open_stream(bytes(whole[:_HEAD]), envelope)
-        length = StreamScanner(self._limit).feed(plain)
+        self._buffer = bytearray()  # held twice no longer than it must be
+        length = StreamScanner(self._limit).scan(plain) if plain else None
         if length is None:
             raise PeerError("stream_cut")
-        return plain[:length]
+        return plain if length == len(plain) else plain[:length]
 
 
 def _unpadded(plain: bytes) -> bytes | None:

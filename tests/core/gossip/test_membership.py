@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.gossip.pool import Pool
 from zoned.core.gossip import GossipSettings, Identity
 from zoned.core.gossip.membership import PRECEDENCE, Known, Membership, wins
 from zoned.core.gossip.messages import Alive, Dead, Kind, Standing, Suspect
@@ -155,3 +156,23 @@ def test_a_round_trip_is_shown_when_it_moved_by_a_quarter() -> None:
     assert known.measured(0.080) and known.member().rtt_s == 0.080
     assert not known.measured(0.082)
     assert any(known.measured(0.200) for _ in range(3)) and known.member().rtt_s > 0.1  # type: ignore[operator]
+
+
+def test_how_many_are_up_is_counted_as_they_come_and_go() -> None:
+    pool = Pool(seed=5)
+    hosts = pool.start(8)
+    pool.run(5)
+    hosts[3].up = False
+    pool.do(hosts[4], "leave")
+    for _ in range(40):
+        pool.run(1)
+        for host in hosts:
+            table = host.swim._wiring.table
+            assert table.up_count() == sum(known.is_up() for known in table.all())
+    assert hosts[0].swim._wiring.table.up_count() == 6
+    pool.do(hosts[0], "forget", "n003")
+    assert hosts[0].swim._wiring.table.up_count() == 6 and len(hosts[0].swim.members()) == 7
+    pool.do(hosts[4], "join", [hosts[0].identity.gossip])
+    pool.run(2)
+    table = hosts[0].swim._wiring.table
+    assert table.up_count() == sum(known.is_up() for known in table.all()) >= 7

@@ -21,7 +21,15 @@ from zoned.core.gossip.messages import (
     Suspect,
     User,
 )
-from zoned.core.gossip.wire import VERSIONS, compound, compressed, decode_packet, encode, with_crc
+from zoned.core.gossip.wire import (
+    MAX_MESSAGES,
+    VERSIONS,
+    compound,
+    compressed,
+    decode_packet,
+    encode,
+    with_crc,
+)
 
 names = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789-._", min_size=1, max_size=40)
 u32 = st.integers(0, 0xFFFFFFFF)
@@ -108,7 +116,7 @@ def test_nesting_is_bounded() -> None:
 def test_parts_are_bounded() -> None:
     inner = compound([encode(Nack(1))] * 255)
     messages, rejected = decode_packet(compound([inner] * 200))
-    assert len(messages) + len(rejected) <= 1024 + 5 and "compound_limit" in rejected
+    assert len(messages) + len(rejected) <= MAX_MESSAGES + 5 and "compound_limit" in rejected
 
 
 @pytest.mark.parametrize(
@@ -130,7 +138,9 @@ def test_parts_are_bounded() -> None:
         (b"\x04" + msgpack.packb({"Node": "n", "Addr": b"abc", "Port": 1}), "address"),
         (b"\x04" + msgpack.packb({"Node": "n", "Addr": b"abcd", "Port": 70000}), "number"),
         (b"\x00" + msgpack.packb([1, 2]), "msgpack"),
-        (b"\x00", "msgpack"),
+        (b"\x00", "truncated"),
+        (b"\x00" + msgpack.packb({"SeqNo": 1, "Node": "name"})[:-2], "truncated"),
+        (b"\x00\xc1", "msgpack"),
     ],
 )
 def test_nonsense_has_a_reason(data: bytes, reason: str) -> None:

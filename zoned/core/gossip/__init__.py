@@ -2,7 +2,7 @@
 
 from zoned.core.gossip.detection import Detection, detection
 from zoned.core.gossip.settings import GossipSettings
-from zoned.core.gossip.stream import StreamScanner, decode_stream, stream_complete
+from zoned.core.gossip.stream import StreamScanner, decode_stream, inflated, stream_complete
 from zoned.core.gossip.swim import Swim
 from zoned.core.gossip.tags import Identity
 
@@ -14,5 +14,6 @@ __all__ = [
     "Swim",
     "decode_stream",
     "detection",
+    "inflated",
     "stream_complete",
 ]

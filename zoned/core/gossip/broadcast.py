@@ -25,9 +25,12 @@ better), then newest; numbers are unique, so keys are never compared."""
 class BroadcastQueue:
     """The rumours that this member still passes on."""
 
-    def __init__(self, limit: int, retransmit_mult: int) -> None:
+    def __init__(self, limit: int, retransmit_mult: int, largest: int = 65507) -> None:
+        """``largest``: bytes of a rumour that fits into a packet; others are dropped, since they would only
+        stand in the way of those that do."""
         self._limit = limit
         self._mult = retransmit_mult
+        self._largest = largest
         self._rumours: dict[Key, _Rumour] = {}
         self._order: list[_Rumour] = []  # the same, sorted
         self._made = 0
@@ -40,6 +43,9 @@ class BroadcastQueue:
         """Pass ``message`` on from now; ``rank`` 0 is membership, 1 what rides on it."""
         self._made += 1
         self.drop(key)
+        if len(message) > self._largest:
+            self.dropped += 1
+            return
         if len(self._order) >= self._limit:
             del self._rumours[self._order.pop()[4]]
             self.dropped += 1
@@ -60,7 +66,7 @@ class BroadcastQueue:
         """Whether a rumour of that key is still being passed on."""
         return key in self._rumours
 
-    def take(self, room: int, overhead: int, members: int, most: int = 254) -> list[bytes]:
+    def take(self, room: int, overhead: int, members: int, most: int = 255) -> list[bytes]:
         """Messages that fit into ``room`` bytes at ``overhead`` each; counts as one transmission of them."""
         chosen: list[int] = []
         for index, rumour in enumerate(self._order):

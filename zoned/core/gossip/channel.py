@@ -13,6 +13,7 @@ from typing import Any
 import msgpack
 
 from zoned.core.errors import PeerError
+from zoned.core.gossip import bounded
 from zoned.core.gossip.membership import Known
 from zoned.core.gossip.messages import Kind, User
 from zoned.core.gossip.stream import encode_stream
@@ -34,10 +35,7 @@ def encode_body(fields: Sequence[Any]) -> bytes:
 
 def decode_body(body: bytes) -> list[Any]:
     """[kind, sender, ...] of a user message that starts with our mark; PeerError for nonsense."""
-    try:
-        fields = msgpack.unpackb(body[1:], raw=False)
-    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
-        raise PeerError("reconcile", type(error).__name__) from error
+    fields = bounded.unpack(body[1:], raw=False)
     if type(fields) is not list or len(fields) < 2:
         raise PeerError("reconcile")
     if type(fields[0]) is not int or type(fields[1]) is not str:

@@ -35,6 +35,7 @@ class Dialer:
         self._seen: dict[Address, None] = {}  # members of our life before the restart
         self._joining = False  # no seed has answered yet
         self._timer: Timer | None = None
+        self._arming: Timer | None = None
 
     def join(self, seeds: Sequence[Address], now: Instant) -> None:
         """Call all of these now, and again until they are members."""
@@ -62,8 +63,13 @@ class Dialer:
             self._seen.pop(known.address, None)
         if known.standing is Standing.LEFT and known.address not in self._seeds:
             self._exchange.reached.pop(known.address, None)
-        if not known.is_up():
-            self.arm(now)
+        if not known.is_up() and self._arming is None:
+            self._arming = self._wiring.timers.at(now.mono_s, self._losses)
+
+    def _losses(self, now: Instant) -> None:
+        """However many were lost in one packet: look through the table once."""
+        self._arming = None
+        self.arm(now)
 
     def forgotten(self, address: Address) -> None:
         """The operator says that there is nobody there any more."""

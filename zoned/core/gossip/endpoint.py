@@ -23,6 +23,7 @@ from zoned.core.gossip.messages import (
     ErrorReply,
     IndirectPing,
     Nack,
+    PacketMessage,
     Ping,
     PushPull,
     StreamMessage,
@@ -33,7 +34,7 @@ from zoned.core.gossip.prober import Prober
 from zoned.core.gossip.queries import Queries
 from zoned.core.gossip.reconcile import Reconciler
 from zoned.core.gossip.rumours import Rumours
-from zoned.core.gossip.serf import SerfLayer
+from zoned.core.gossip.serf import QUERY, RELAY, SerfLayer
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.spread import Spreader
 from zoned.core.gossip.stream import decode_stream, encode_stream
@@ -42,6 +43,13 @@ from zoned.core.gossip.wire import decode_packet
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import News
 from zoned.core.names import Address, Instant
+
+MAX_QUESTIONS = 16
+"""Messages of one packet that make us send something, however short they are; members send one or two at a
+time. 250 in a packet would make us work, and send, for as many (to whatever address they name)."""
+MAX_SERF_BYTES = 4096
+"""Of one Serf message: four times what Serf itself allows."""
+_ASKING_BYTES = (bytes((QUERY,)), bytes((RELAY,)))
 
 
 class Endpoint:
@@ -83,8 +91,12 @@ class Endpoint:
             return
         for reason in rejected:
             wiring.reject(reason)
+        questions = 0
         for message in messages:
+            questions += _asks(message)
             try:
+                if questions > MAX_QUESTIONS and _asks(message):
+                    raise PeerError("questions")
                 if private and type(message) is User:
                     self._user(message, sender, now, private)
                 else:
@@ -98,6 +110,8 @@ class Endpoint:
             raise PeerError("empty")
         if user.body[0] == MARK:
             self._reconciler.heard(user.body, now)
+        elif len(user.body) > MAX_SERF_BYTES:
+            raise PeerError("serf_limit")
         else:
             self._queries.heard(user.body, now, private)
 
@@ -164,3 +178,10 @@ class Endpoint:
         if news:
             self._wiring.news = []
         return news
+
+
+def _asks(message: PacketMessage) -> bool:
+    """Whether it wants something sent."""
+    if isinstance(message, User):
+        return message.body[:1] in _ASKING_BYTES
+    return isinstance(message, Ping | IndirectPing)

@@ -5,8 +5,11 @@ grow when the next free code needs another bit, up to 12; 256 clears the table, 
 is no early change as in TIFF. The decoder learns each entry one code later than the encoder, so the
 encoder's table must be mirrored with that lag, and a code may name the entry that is just being built.
 
-Output is bounded: a few hundred bytes of LZW can ask for megabytes. Rejected: numpy (codes depend on one
-another) and a C extension (one more thing to build, for a codec that our own agents never need to write).
+Output is bounded: a few hundred bytes of LZW can ask for megabytes. So is the table: its entries together are
+no longer than the output, and a clear code costs nothing when there is nothing to clear.
+
+Rejected: numpy (codes depend on one another) and a C extension (one more thing to build, for a codec that our
+own agents never need to write).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ _CLEAR = 256
 _END = 257
 _FIRST = 258
 _TABLE = 4096
+_BYTES = [bytes((i,)) for i in range(256)]
 
 
 def compress(data: bytes) -> bytes:
@@ -60,10 +64,8 @@ def compress(data: bytes) -> bytes:
 
 def decompress(data: bytes, limit: int) -> bytes:
     """What ``data`` stands for; PeerError when it is damaged or longer than ``limit`` bytes."""
-    base = [bytes((i,)) for i in range(256)] + [b"", b""]
-    table = list(base)
-    out: list[bytes] = []
-    size = 0
+    table = [*_BYTES, b"", b""]
+    out = bytearray()
     bits = filled = 0
     width = 9
     last = b""
@@ -78,19 +80,19 @@ def decompress(data: bytes, limit: int) -> bytes:
         if code < _CLEAR or _FIRST <= code < len(table):
             entry = table[code]
         elif code == _CLEAR:
-            table = list(base)
+            del table[_FIRST:]
             width, last = 9, b""
             continue
         elif code == _END:
-            return b"".join(out)
+            del table
+            return bytes(out)
         elif code == len(table) and last:
             entry = last + last[:1]
         else:
             raise PeerError("lzw", f"code {code} of {len(table)}")
-        size += len(entry)
-        if size > limit:
+        out += entry
+        if len(out) > limit:
             raise PeerError("lzw_limit", f"more than {limit} bytes")
-        out.append(entry)
         if last and len(table) < _TABLE:
             table.append(last + entry[:1])
         if len(table) + 1 > 1 << width and width < 12:

@@ -65,6 +65,7 @@ class Known:
         "address",
         "conflict_noted",
         "coordinate",
+        "counted_up",
         "crc",
         "forget_timer",
         "incarnation",
@@ -99,6 +100,7 @@ class Known:
         self.accused_s = float("-inf")  # when we last told it that it is held dead
         self.udp_warned = False
         self.conflict_noted = False
+        self.counted_up = False  # the table's count of members that are up has us in it
         self._member: Member | None = None
         self._shown_rtt_s: float | None = None
         self.describe(meta, versions)
@@ -178,7 +180,7 @@ class Membership:
         self._limit = limit
         self._known: dict[NodeName, Known] = {}
         self._members: tuple[Member, ...] | None = None
-        self._up: int | None = None
+        self._up = 0
         self.version = 0  # raised by every change; what is derived from the table compares it
 
     def __len__(self) -> int:
@@ -193,18 +195,22 @@ class Membership:
         if len(self._known) >= self._limit:
             return False
         self._known[known.node] = known
-        self.changed()
+        self.changed(known)
         return True
 
     def remove(self, node: NodeName) -> None:
         """Forget a member altogether."""
-        if self._known.pop(node, None) is not None:
+        known = self._known.pop(node, None)
+        if known is not None:
+            self._up -= known.counted_up
             self.changed()
 
-    def changed(self) -> None:
-        """Some member's standing, tags or shown values changed."""
+    def changed(self, known: Known | None = None) -> None:
+        """Some member's tags or shown values changed, or its standing: then it must be said which."""
+        if known is not None and known.counted_up is not known.is_up():
+            known.counted_up = not known.counted_up
+            self._up += 1 if known.counted_up else -1
         self._members = None
-        self._up = None
         self.version += 1
 
     def shown_changed(self) -> None:
@@ -217,8 +223,6 @@ class Membership:
 
     def up_count(self) -> int:
         """Members alive or suspected, ourselves included: the n of SWIM's timers."""
-        if self._up is None:
-            self._up = sum(1 for each in self._known.values() if each.is_up())
         return self._up
 
     def members(self) -> tuple[Member, ...]:

@@ -37,7 +37,7 @@ from zoned.core.gossip.wire import MAX_NAME, address, pack_old, packed_host, raw
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.names import Instant
 
-_MAX_FILTERS = 32
+_MAX_FILTERS = 16
 _MAX_PATTERN = 128
 _RISKY = re.compile(r"\)[*+?{]|\\\d|\(\?")  # repeated groups, back references: exponential here, not in Go
 _REPEAT = re.compile(r"[*+?{]")

@@ -153,7 +153,7 @@ class Rumours:
         """We are here again, or have other tags: everybody is told, at a higher incarnation."""
         self.own.incarnation += 1
         self.own.describe(meta_of(self._wiring.me), VERSIONS)
-        self._table.changed()
+        self._table.changed(self.own)
         self._pass_on(self.own_alive())
 
     def _alive_about_us(self, heard: Alive) -> None:
@@ -171,7 +171,7 @@ class Rumours:
     def changed(self, known: Known, before: MemberState | None, now: Instant) -> None:
         """Tell everyone who listens that a member's public state is no longer ``before``."""
         known.touched()
-        self._table.changed()
+        self._table.changed(known)
         after = known.state()
         if after is before:
             return

@@ -74,7 +74,7 @@ class Swim(Endpoint):
         own = self._rumours.own
         if self._wiring.leaving and own.standing is Standing.ALIVE:
             self._rumours.dead(Dead(own.incarnation, own.node, accuser), now)
-            self._wiring.table.changed()
+            self._wiring.table.changed(own)
             self._spreader.burst(_FAREWELLS)
 
     def forget(self, node: NodeName, now: Instant) -> None:

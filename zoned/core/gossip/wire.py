@@ -2,8 +2,9 @@
 
 A packet is ``[12 crc32]? message``; a message one type byte and a msgpack map with Go's field names, in the
 old dialect (raw, never str8 or bin), because tags are gossiped on verbatim to third parties. Compound and
-compressed messages nest; nesting, parts and unpacked size are bounded. Unknown keys are ignored and missing
-ones zero, as Go reads them. A damaged part of a compound costs that part only.
+compressed messages nest; nesting, parts and all that is unpacked are bounded (and msgpack itself, in
+``bounded.py``). Unknown keys are ignored and missing ones zero, as Go reads them. A damaged part of a
+compound costs that part only.
 
 Labels (244) and encryption (10, or the AES envelope) are peeled off by the daemon before: the core
 sees plain packets only. Streams are in ``stream.py``.
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from zoned.core.errors import PeerError
-from zoned.core.gossip import lzw
+from zoned.core.gossip import bounded, lzw
 from zoned.core.gossip.messages import (
     Ack,
     Alive,
@@ -40,10 +41,13 @@ VERSIONS = bytes((1, 5, 2, 2, 5, 5))
 
 MAX_META = 512
 MAX_NAME = 128
-_MAX_PARTS = 255
+MAX_PARTS = 255
+"""Of one compound; more goes in the next packet."""
+MAX_MESSAGES = 256
+"""Taken of one packet, nested compounds and damaged parts included."""
+MAX_INFLATED = 65536
+"""Bytes unpacked of one packet, in all: what could have come plain. Compression spares packets, no limits."""
 _MAX_NESTING = 4
-_MAX_MESSAGES = 1024
-_MAX_UNPACKED = 262144
 
 _packer = msgpack.Packer(use_bin_type=False, autoreset=True)
 """One packer for all: making one allocates 256 KiB. It holds nothing between calls."""
@@ -62,70 +66,78 @@ class Packet(NamedTuple):
 
 def decode_packet(data: bytes) -> Packet:
     """Every message of a datagram, in order; PeerError when the whole of it means nothing."""
-    packet = Packet([], [])
-    _decode(data, packet, 0)
-    return packet
+    reading = _Reading()
+    reading.read(data, 0)
+    return reading.packet
 
 
-def _decode(data: bytes, packet: Packet, depth: int) -> None:
-    if not data:
-        raise PeerError("empty")
-    kind = data[0]
-    if kind == Kind.USER:
-        packet.messages.append(User(data[1:]))
-    elif kind in _READERS:
-        packet.messages.append(_READERS[kind](unpack_map(data[1:])))
-    elif depth >= _MAX_NESTING:
-        raise PeerError("nesting")
-    elif kind == Kind.CRC:
-        if len(data) < 6 or zlib.crc32(data[5:]) != int.from_bytes(data[1:5], "big"):
-            raise PeerError("crc")
-        _decode(data[5:], packet, depth + 1)
-    elif kind == Kind.COMPOUND:
-        _decode_parts(data, packet, depth)
-    elif kind == Kind.COMPRESSED:
-        _decode(decompressed(unpack_map(data[1:]), _MAX_UNPACKED), packet, depth + 1)
-    elif kind in (Kind.LABEL, Kind.ENCRYPTED):
-        raise PeerError("labelled" if kind == Kind.LABEL else "encrypted")
-    else:
-        raise PeerError("unknown_type", str(kind))
+class _Reading:
+    """One datagram being taken apart, and how much of it may still be unpacked."""
 
+    __slots__ = ("packet", "room")
 
-def _decode_parts(data: bytes, packet: Packet, depth: int) -> None:
-    count = data[1] if len(data) > 1 else 0
-    at = 2 + 2 * count
-    if at > len(data):
-        raise PeerError("compound")
-    for index in range(count):
-        size = int.from_bytes(data[2 + 2 * index : 4 + 2 * index], "big")
-        if at + size > len(data):
-            packet.rejected.append("compound_cut")
-            return
-        if len(packet.messages) + len(packet.rejected) >= _MAX_MESSAGES:
-            packet.rejected.append("compound_limit")
-            return
-        try:
-            _decode(data[at : at + size], packet, depth + 1)
-        except PeerError as error:
-            packet.rejected.append(error.reason)
-        at += size
+    def __init__(self) -> None:
+        self.packet = Packet([], [])
+        self.room = MAX_INFLATED
+
+    def read(self, data: bytes, depth: int) -> None:
+        if not data:
+            raise PeerError("empty")
+        kind = data[0]
+        if kind == Kind.USER:
+            self.packet.messages.append(User(data[1:]))
+        elif kind in _READERS:
+            self.packet.messages.append(_READERS[kind](unpack_map(data[1:])))
+        elif depth >= _MAX_NESTING:
+            raise PeerError("nesting")
+        elif kind == Kind.CRC:
+            if len(data) < 6 or zlib.crc32(data[5:]) != int.from_bytes(data[1:5], "big"):
+                raise PeerError("crc")
+            self.read(data[5:], depth + 1)
+        elif kind == Kind.COMPOUND:
+            self._parts(data, depth)
+        elif kind == Kind.COMPRESSED:
+            plain = decompressed(unpack_map(data[1:]), self.room)
+            self.room -= len(plain)
+            self.read(plain, depth + 1)
+        elif kind in (Kind.LABEL, Kind.ENCRYPTED):
+            raise PeerError("labelled" if kind == Kind.LABEL else "encrypted")
+        else:
+            raise PeerError("unknown_type", str(kind))
+
+    def _parts(self, data: bytes, depth: int) -> None:
+        messages, rejected = self.packet
+        count = data[1] if len(data) > 1 else 0
+        at = 2 + 2 * count
+        if at > len(data):
+            raise PeerError("compound")
+        for index in range(count):
+            size = int.from_bytes(data[2 + 2 * index : 4 + 2 * index], "big")
+            if at + size > len(data):
+                rejected.append("compound_cut")
+                return
+            if len(messages) + len(rejected) >= MAX_MESSAGES:
+                rejected.append("compound_limit")
+                return
+            try:
+                self.read(data[at : at + size], depth + 1)
+            except PeerError as error:
+                rejected.append(error.reason)
+                if error.reason.startswith("lzw"):
+                    self.room = 0  # one bomb is enough
+            at += size
 
 
 def decompressed(fields: dict[bytes, Any], limit: int) -> bytes:
-    """The content of a compressed message's map."""
+    """The content of a compressed message's map, at most ``limit`` bytes."""
     if unsigned(fields, b"Algo", 255) != 0:
         raise PeerError("compression")
-    return lzw.decompress(raw(fields, b"Buf", limit), limit)
+    return lzw.decompress(raw(fields, b"Buf", 2 * limit), limit)
 
 
 def unpack_map(data: bytes) -> dict[bytes, Any]:
     """One msgpack map with raw keys; what follows it is ignored, as Go does."""
-    try:
-        fields = msgpack.unpackb(data, raw=True)
-    except msgpack.ExtraData as extra:
-        fields = extra.unpacked
-    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
-        raise PeerError("msgpack", type(error).__name__) from error
+    fields = bounded.unpack(data, raw=True, tail=True)
     if type(fields) is not dict:
         raise PeerError("msgpack", "not a map")
     return fields
@@ -338,7 +350,7 @@ _WRITERS: dict[type, Callable[[Any], bytes]] = {
 
 def compound(parts: Sequence[bytes]) -> bytes:
     """Up to 255 messages in one; a single one is sent as it is."""
-    assert 0 < len(parts) <= _MAX_PARTS, "a compound has 1..255 parts"
+    assert 0 < len(parts) <= MAX_PARTS, "a compound has 1..255 parts"
     if len(parts) == 1:
         return parts[0]
     lengths = b"".join([len(part).to_bytes(2, "big") for part in parts])

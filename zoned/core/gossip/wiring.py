@@ -19,12 +19,12 @@ from zoned.core.gossip.messages import PacketMessage
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity
 from zoned.core.gossip.timers import Timers
-from zoned.core.gossip.wire import compound, compressed, encode, with_crc
+from zoned.core.gossip.wire import MAX_PARTS, compound, compressed, encode, with_crc
 from zoned.core.members import News
 from zoned.core.names import Address, Instant
 
 Answered = Callable[[bytes | None, Instant], None]
-_MAX_REASONS = 64
+_AROUND = 7  # a compound's head and a CRC
 
 
 class Wiring:
@@ -36,7 +36,8 @@ class Wiring:
         self.rng = rng
         self.timers = Timers()
         self.table = Membership(settings.member_limit)
-        self.queue = BroadcastQueue(settings.queue_limit, settings.retransmit_mult)
+        largest = settings.room_bytes - _AROUND - 2
+        self.queue = BroadcastQueue(settings.queue_limit, settings.retransmit_mult, largest)
         self.awareness = Awareness(settings.awareness_max)
         self.actions: list[Action] = []
         self.news: list[News] = []
@@ -63,12 +64,12 @@ class Wiring:
         parts = [encode(what)] if also is None else [encode(what), encode(also)]
         if len(self.queue):
             room = self.settings.room_bytes - 2 - sum(len(each) + 2 for each in parts)
-            parts += self.queue.take(room, 2, self.table.up_count())
+            parts += self.queue.take(room, 2, self.table.up_count(), MAX_PARTS - len(parts))
         self.datagram(to, compound(parts))
 
     def gossip(self, to: Known) -> bool:
         """A packet of rumours only; False when there is nothing left to say."""
-        parts = self.queue.take(self.settings.room_bytes - 7, 2, self.table.up_count())
+        parts = self.queue.take(self.settings.room_bytes - _AROUND, 2, self.table.up_count(), MAX_PARTS)
         if not parts:
             return False
         data = compound(parts)
