@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from tests.core.placement.scenery import summary_of
 from tests.core.solo import DEP, key
 from zoned.core.actions import Offer
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.flight import FlightSettings
-from zoned.core.members import HoldingsHeard, Member, MemberState
+from zoned.core.members import HoldingsHeard, Member, MemberState, Summary
 from zoned.core.names import InstanceKey, fingerprint_of, key_hash
 from zoned.core.peers import Peers
-from zoned.core.records import DependencyPolicy, HandOver
+from zoned.core.records import DependencyPolicy, HandOver, Load
 from zoned.core.ring import Ring, RingMember, RingSettings
 
 K = key(1)
@@ -137,3 +141,116 @@ def test_invalidations_are_remembered_for_their_time_and_not_without_limit() -> 
     assert len(of._distrusted) == 4096 and of.counters["distrust_forgotten"] == 904
     of.distrust(key(1), 100.0)
     assert list(of._distrusted) == [key(1)] and of.counters["distrust_forgotten"] == 904
+
+
+def told(node: str, load: float = 0.0, used: float = 0.5) -> Summary:
+    return replace(summary_of(node, node[0], {}), load=Load(network=load), used_ratio=used)
+
+
+def owned_by(ring: Ring, node: str) -> InstanceKey:
+    return next(key(n) for n in range(10_000) if (m := ring.owner_of(key(n))) is not None and m.node == node)
+
+
+def to(of: Peers, instance: InstanceKey, now_s: float, **more: Any) -> list[str]:
+    asked = {"asker": "", "prefetch": False, "preferred": ""} | more
+    steps = of.route(instance, key_hash(instance), now_s=now_s, **asked)
+    return [f"{step.kind.value} {step.node}".strip() for step in steps]
+
+
+def test_the_former_owner_of_what_changed_hands_is_asked_for_a_while() -> None:
+    of = peers(member("b1"), member("c1"))
+    before, grown = of.ring, Ring.build([*of.ring.members, RingMember("a0", "a", 1)], RingSettings())
+    of.turn_to(before, 0.0)
+    of.turn_to(grown, 1000.0)
+    moved = next(key(n) for n in range(10_000) if _owners(before, grown, n) == ["b1", "a0"])
+    kept = next(key(n) for n in range(10_000) if _owners(before, grown, n) == ["b1", "b1"])
+    assert to(of, moved, 1001.0) == ["holder b1", "origin", "origin"]
+    assert to(of, moved, 1001.0, prefetch=True) == ["prefetch b1", "origin"]
+    assert to(of, kept, 1001.0) == ["origin", "origin"]
+    assert to(of, moved, 1060.0) == ["origin", "origin"]
+    of.meet((member("a1"), member("b1", MemberState.FAILED), member("c1")))
+    assert to(of, moved, 1001.0) == ["origin", "origin"], "it is down"
+
+
+def _owners(before: Ring, after: Ring, number: int) -> list[str]:
+    return [owner.node for ring in (before, after) if (owner := ring.owner_of(key(number))) is not None]
+
+
+def test_the_former_owner_is_asked_only_where_it_may_hold_what_we_do_not_know_of() -> None:
+    of = peers(member("b1"))
+    everybody = (member("a1"), member("b1"))
+    of.turn_to(of.ring.without("b1"), 0.0)
+    of.turn_to(of.ring, 0.0)
+    before = Ring.build([RingMember("b1", "b", 1)], RingSettings())
+    of.turn_to(before, 100.0)
+    of.turn_to(Ring.build([RingMember("a1", "a", 1)], RingSettings()), 100.0)
+    assert to(of, K, 101.0)[0] == "holder b1"
+    of.meet(everybody, {"b1": told("b1", used=0.0)})
+    assert to(of, K, 101.0)[0] == "origin", "it holds nothing"
+    of.meet(everybody, {"b1": told("b1")})
+    assert to(of, K, 101.0)[0] == "holder b1"
+    of._claims = lambda node: 3
+    assert to(of, K, 101.0)[0] == "origin", "we know what it holds"
+
+
+def test_who_has_just_started_takes_the_ring_without_itself_for_the_former() -> None:
+    of = peers(member("b1"), member("c1"))
+    ring = of.ring
+    of.ring = ring.without("b1").without("c1")
+    of.turn_to(of.ring, 50.0)
+    of.turn_to(ring, 51.0)
+    ours = owned_by(ring, "a1")
+    former = ring.without("a1").owner_of(ours)
+    assert former is not None
+    assert to(of, ours, 52.0) == [f"holder {former.node}", "origin", "origin"]
+    assert to(of, ours, 110.0) == ["origin", "origin"]
+
+
+def test_no_more_former_rings_than_allowed_are_remembered() -> None:
+    of = peers(*[member(f"{zone}1") for zone in "bcdefg"])
+    ring = of.ring
+    of.turn_to(ring, 0.0)
+    for number, zone in enumerate("bcdefg"):
+        of.turn_to(ring.without(f"{zone}1"), 100.0 + number)
+    assert len(of._former) == FlightSettings().max_former_rings
+    of.turn_to(of.ring, 164.5)
+    assert len(of._former) == 1
+
+
+def test_holders_and_owners_far_busier_than_the_mean_are_passed_over() -> None:
+    others = (member("b1", rtt_s=0.01), member("c1", rtt_s=0.02), member("d1", rtt_s=0.03))
+    of = peers(*others, holders="b1 c1 d1")
+    of.meet(
+        (member("a1"), *others), {n: told(n, load) for n, load in (("b1", 0.9), ("c1", 0.3), ("d1", 0.3))}
+    )
+    assert route(of)[:3] == ["holder c1", "holder d1", "holder b1"]
+    of.meet(
+        (member("a1"), *others), {n: told(n, load) for n, load in (("b1", 0.9), ("c1", 0.8), ("d1", 0.8))}
+    )
+    assert route(of)[:3] == ["holder b1", "holder c1", "holder d1"], "within 1.25 times the mean"
+    of.meet(
+        (member("a1"), *others), {n: told(n, load) for n, load in (("b1", 0.4), ("c1", 0.0), ("d1", 0.0))}
+    )
+    assert route(of)[0] == "holder b1", "nobody is busy in a calm pool"
+
+
+def test_the_fabrics_next_owner_steps_in_for_one_that_is_down_or_busy() -> None:
+    others = tuple(member(f"{zone}1") for zone in "bcd")
+    of = peers(*others, coalesce="fabric")
+    instance = next(
+        key(n)
+        for n in range(1000)
+        if [m.node for m in of.ring.preference_list(key_hash(key(n)) >> 48)][:2] == ["b1", "c1"]
+    )
+    assert to(of, instance, 0.0)[0] == "owner b1"
+    loads = {"b1": told("b1", 0.9), "c1": told("c1", 0.1), "d1": told("d1", 0.1)}
+    of.meet((member("a1"), *others), loads)
+    assert to(of, instance, 0.0)[0] == "owner c1" and of.counters["passed_over_busy"] == 1
+    of.meet((member("a1"), member("b1", MemberState.FAILED), *others[1:]))
+    assert to(of, instance, 0.0)[0] == "owner c1"
+    ours = next(
+        key(n)
+        for n in range(1000)
+        if [m.node for m in of.ring.preference_list(key_hash(key(n)) >> 48)][:2] == ["b1", "a1"]
+    )
+    assert to(of, ours, 0.0)[0] == "origin", "we are next ourselves"

@@ -75,6 +75,7 @@ class FetchDone:
     ttl_s: float | None = None
     latency_s: float = 0.0
     detail: str = ""
+    ring_id: str = ""  # of the agent that answered; "" from an origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,16 +18,16 @@ from zoned.core import persistence
 from zoned.core.actions import Action, Fit, Note
 from zoned.core.facts import DRAIN, EVERYWHERE, INVALIDATE, OFF, ON, OUT, PAUSE, parse_subject, subject_of
 from zoned.core.farewell import Farewell
-from zoned.core.members import Fact, FactHeard, HoldingsHeard, MemberChanged, MemberState, SummaryHeard
+from zoned.core.members import Fact, FactHeard, HoldingsHeard, MemberChanged, SummaryHeard
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.peers import Peers
 from zoned.core.reads import Reads
 from zoned.core.records import Advice, Forecast, Plan
-from zoned.core.ring import Ring
 from zoned.core.settings import NodeSettings
+from zoned.core.settling import Settling
 from zoned.core.snapshot import Snapshot
 from zoned.core.stages import build
-from zoned.core.summaries import Publisher, is_evacuating
+from zoned.core.summaries import Publisher, is_evacuating, jumped
 from zoned.core.views import Location, View, explain, locate, snapshot
 
 
@@ -50,6 +50,7 @@ class Node:
         self.farewell = Farewell(settings.node, stages.swim, settings.placement.leave_hand_over_s)
         ring = self.agreement.settle(self.swim.members(), (), now)
         self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
+        self.settling = Settling(settings.node, stages, self.peers)
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
         self._last_turn_s = now.mono_s
@@ -106,7 +107,8 @@ class Node:
         self.analyzer.update(now)
         self.forecast = self.forecaster.update(window, now)
         members = self.swim.members()
-        ring = self._settle(now)
+        ring = self.settling.settle(now)
+        actions += self.settling.tick(now)
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
         self.cache.advise(self.advice.eviction, self.advice.second_request)
         self.forecaster.refit(self.advice.refit)
@@ -145,17 +147,6 @@ class Node:
             return soonest_s
         return max(soonest_s, min(self._last_turn_s + self.settings.idle_turn_s, self.cache.next_refresh_s))
 
-    def _settle(self, now: Instant) -> Ring:
-        """The ring of the members as they are now; tell of it when it changed, and of who is out."""
-        members = self.swim.members()
-        for node in self.agreement.outs_due(members, now):
-            incarnation = next(m.incarnation for m in members if m.node == node)
-            self.swim.spread(self.facts.say(OUT, node, str(incarnation), now), now)
-        ring = self.agreement.settle(members, self.facts.outs(members), now)
-        self.peers.ring = ring
-        self.peers.meet(members)
-        return ring
-
     def _publish(self, now: Instant) -> None:
         assert self.forecast is not None and self.plan is not None
         summary = self.publisher.summary(
@@ -185,24 +176,13 @@ class Node:
                 if self.facts.hear(news.fact):
                     actions += self._learnt(news.fact, now)
             elif isinstance(news, MemberChanged):
-                if news.member.state in (MemberState.FAILED, MemberState.LEFT):
-                    self.cache.gone(news.member.node)
-                actions += self._ring_moved(now)
+                self._dirty = True
+                actions += self.settling.changed(news.member, now)
             elif isinstance(news, SummaryHeard):
                 self._dirty = True
+                self.agreement.heard(news.summary.node, news.summary.ring_id, now)
         sent = self.swim.take_actions()
         return actions + sent if sent else actions
-
-    def _ring_moved(self, now: Instant) -> list[Action]:
-        """A member's state changed: routing follows at once, and the ring if it is another."""
-        self._dirty = True
-        before = self.agreement.ring.ring_id
-        ring = self._settle(now)
-        if ring.ring_id == before:
-            return []
-        text = f"ring {ring.ring_id} epoch {self.agreement.epoch} members {len(ring.members)}"
-        fields = (("ring_id", ring.ring_id), ("epoch", self.agreement.epoch), ("members", len(ring.members)))
-        return [Note(level="info", event="ring", text=text, fields=fields)]
 
     def _learnt(self, fact: Fact, now: Instant) -> list[Action]:
         """A fact became known, from here or from elsewhere."""
@@ -212,6 +192,8 @@ class Node:
         note = Note(level="info", event="fact", text=f"{fact.kind} {fact.subject} {fact.value}")
         if fact.kind == INVALIDATE:
             return self.reads.invalidate(*parse_subject(fact.subject), now)
+        if fact.kind == OUT:
+            return [note, *self.settling.said_out(fact, now)]
         return [note]
 
     def _say(self, kind: str, subject: str, value: str, now: Instant) -> list[Action]:
@@ -240,6 +222,7 @@ class Node:
             return self._say(INVALIDATE, subject_of(e.dependency, e.key), "", now)
 
         def load(e: ev.LoadSampled, now: Instant) -> None:
+            self._dirty |= jumped(e.load, observer.load)
             observer.loaded(e.load)
             swim.lagged(e.load.loop_lag_s)
 
@@ -271,9 +254,7 @@ class Node:
 
     def _tick(self, now: Instant) -> list[Action]:
         self.swim.tick(now)
-        actions = self.reads.expire(now)
-        if self.agreement.outs_due(self.swim.members(), now):
-            actions += self._ring_moved(now)
+        actions = self.reads.expire(now) + self.settling.tick(now)
         return actions + self.reads.prefetches(now)
 
     def _stop(self, kind: ev.StopKind, now: Instant) -> None:

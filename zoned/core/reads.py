@@ -86,6 +86,7 @@ class Reads:
     def peer_read(self, event: PeerRead, now: Instant) -> list[Action]:
         """Another agent wants our copy, or wants us to get one as its owner."""
         self._counts["peer_reads"] += 1
+        self._stages.agreement.heard(event.sender, event.ring_id, now)
         hashed = key_hash(event.key)
         touch = event.purpose is not Purpose.PREFETCH
         entry = self._cache.peer_lookup(event.key, hashed, now, touch)
@@ -110,6 +111,7 @@ class Reads:
 
     def fetch_done(self, event: FetchDone, now: Instant) -> list[Action]:
         """An attempt of a flight ended."""
+        self._stages.agreement.heard(self.flights.asked(event.fetch), event.ring_id, now)
         landing, actions = self.flights.done(event, now.mono_s)
         if landing is not None:
             actions += self._landings.land(landing, self._peers.ring.ring_id, now)

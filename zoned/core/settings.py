@@ -60,7 +60,8 @@ class NodeSettings:
     """How often at most we tell the others our load, demand and hot instances."""
     load_interval_s: float = 29.0
     """A load that moved is told so often, if there is no other news. Every host's load moves all the time:
-    told every 5 s it was three quarters of what a pool of 30 sent at rest. Just below ``idle_turn_s``."""
+    told every 5 s it was three quarters of what a pool of 30 sent at rest. Just below ``idle_turn_s``. One
+    that jumped by a quarter of the whole does not wait for it: others choose among holders by it."""
     summary_instances: int = 128
     """Hot instances in a summary (about 40 bytes each on the wire)."""
     policies: tuple[DependencyPolicy, ...] = ()

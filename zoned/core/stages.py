@@ -64,7 +64,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         analyzer=Analyzer(settings.graph),
         forecaster=Forecaster(settings.forecast, chance("forecast")),
         swim=Swim(settings.gossip, me, chance("gossip"), now),
-        agreement=Agreement(settings.ring, name),
+        agreement=Agreement(settings.ring, name, settings.gossip.probe_interval_s),
         facts=FactBook(settings.facts, name),
         planner=Planner(settings.placement, name, zone, policies),
         prefetcher=Prefetcher(settings.prefetch, chance("prefetch")),

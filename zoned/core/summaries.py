@@ -12,10 +12,12 @@ from zoned.core.cache import CacheController
 from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import Instant, NodeName, Zone
 from zoned.core.observe import Observer
+from zoned.core.peers import serving_load
 from zoned.core.records import Forecast, Load, Plan
 from zoned.core.settings import NodeSettings
 
 _HOUR_S = 3600.0
+_LOAD_JUMP = 0.25
 _LOAD_STEP = 0.05  # loads are told in these steps, so that their noise is not news
 
 
@@ -75,10 +77,16 @@ class Publisher:
         )
         if last is not None and _same(made, last):
             moved = made.load != last.load
-            if not moved or now.wall_s - last.made_wall_s < settings.load_interval_s:
+            soon = jumped(made.load, last.load)
+            if not moved or (not soon and now.wall_s - last.made_wall_s < settings.load_interval_s):
                 return None
         self._last = made
         return made
+
+
+def jumped(one: Load, other: Load) -> bool:
+    """Whether loads differ so much that whoever chooses among holders should hear of it soon."""
+    return abs(serving_load(one) - serving_load(other)) >= _LOAD_JUMP
 
 
 def _demand(forecast: Forecast) -> tuple[DependencyDemand, ...]:

@@ -156,7 +156,7 @@ def _ring(stages: Stages) -> RingView:
         ),
         disagreeing=tuple(
             Disagreement(node=node, ring_id=ring_id, since_wall_s=since_s)
-            for node, ring_id, since_s in stages.agreement.disagreeing(stages.swim.summaries())
+            for node, ring_id, since_s in stages.agreement.disagreeing()
         ),
     )
 

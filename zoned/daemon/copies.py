@@ -39,6 +39,8 @@ class Fetched:
     copy: Copy | None = None
     ttl_s: float | None = None
     detail: str = ""
+    ring_id: str = ""
+    """Of the agent that answered, by its own word."""
     unchanged: bool = False
     """The origin says that the version we named is still current; ``copy`` is None, whoever asked has it."""
 

@@ -213,6 +213,7 @@ class Effects:
                     ttl_s=fetched.ttl_s,
                     latency_s=self._clock.now().mono_s - started_s,
                     detail=fetched.detail,
+                    ring_id=fetched.ring_id,
                 )
             )
         finally:

@@ -168,8 +168,10 @@ class PeerClient:
         headers = {"Zoned-Ring": order.ring_id, "Zoned-Purpose": order.purpose.value}
         url = _url(order.address, path_of(order.key, PREFIX))
         async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            ring_id = response.headers.get("Zoned-Ring", "")[:MAX_NAME_BYTES]
             if response.status != 200:
-                return Fetched(outcome=_outcome(response), detail=f"{order.node} says {response.status}")
+                said = f"{order.node} says {response.status}"
+                return Fetched(outcome=_outcome(response), detail=said, ring_id=ring_id)
             limit = self._max_object_bytes.get(order.key.dependency, 0)
             try:
                 body = await read_limited(response.content.iter_any(), response.content_length, limit)
@@ -185,7 +187,9 @@ class PeerClient:
             )
             detail = "origin" if response.headers.get("Zoned-Detail") == "origin" else ""
             ttl_s = None if ttl is None else _seconds(ttl)
-            return Fetched(outcome=FetchOutcome.OK, copy=copy, ttl_s=ttl_s, detail=detail)
+            return Fetched(
+                outcome=FetchOutcome.OK, copy=copy, ttl_s=ttl_s, detail=detail, ring_id=ring_id
+            )
 
     async def offer(self, order: Offer) -> bool:
         """Tell another agent what it had better fetch from us; whether it heard. Never raises."""

@@ -85,6 +85,7 @@ class Fetches:
                 ttl_s=answer.ttl_s,
                 latency_s=rtt_s + there_s,
                 detail=answer.detail,
+                ring_id=answer.ring_id,
             )
             waits_s = rtt_s + there_s if instant else rtt_s  # otherwise the rest has passed already
             self._end(waits_s, action.key, done, Source.PEER, prefetch)

@@ -10,12 +10,23 @@ from zoned.core.flight import RouteQuery, StepKind, plan_route
 NEAR = {"b": 0.01, "c": 0.02, "d": 0.03, "e": 0.04}
 
 
-def route(reachable: str = "bcde", max_holders: int = 3, **changed: object) -> list[tuple[str, str]]:
+def route(
+    reachable: str = "bcde", max_holders: int = 3, busy: str = "", **changed: object
+) -> list[tuple[str, str]]:
     """The steps of a query, as (kind, node)."""
     query = RouteQuery(
-        me="a", holders=(), zone_owner="", fabric_owner="", asker="", prefetch=False, preferred=""
+        me="a",
+        holders=(),
+        zone_owner="",
+        fabric_owner="",
+        former_owner="",
+        asker="",
+        prefetch=False,
+        preferred="",
     )._replace(**changed)
-    steps = plan_route(query, lambda node: node in reachable, NEAR.__getitem__, max_holders, 2)
+    steps = plan_route(
+        query, lambda node: node in reachable, lambda node: (node in busy, NEAR[node]), max_holders, 2
+    )
     return [(step.kind.value, step.node) for step in steps]
 
 
@@ -25,6 +36,26 @@ def test_nobody_holds_it_so_the_origin_is_asked() -> None:
 
 def test_holders_nearest_first_and_not_too_many() -> None:
     assert route(holders=("d", "b", "e", "c"))[:-2] == [("holder", "b"), ("holder", "c"), ("holder", "d")]
+
+
+def test_the_busy_come_after_the_others_and_still_before_the_origin() -> None:
+    assert route(holders=("b", "c", "d"), busy="b")[:-2] == [
+        ("holder", "c"),
+        ("holder", "d"),
+        ("holder", "b"),
+    ]
+    assert route(holders=("b",), busy="b")[:-2] == [("holder", "b")]
+
+
+def test_the_former_owner_is_asked_where_nobody_is_known_to_hold_it() -> None:
+    assert route(former_owner="b")[:-2] == [("holder", "b")]
+    assert route(former_owner="b", prefetch=True) == [("prefetch", "b"), ("origin", "")]
+    assert route(former_owner="b", holders=("c",))[:-2] == [("holder", "c")]
+    assert route(former_owner="b", holders=("d",), reachable="bc")[:-2] == [("holder", "b")]
+    assert route(former_owner="b", fabric_owner="c")[:-2] == [("owner", "c")], "the owner asks it for us"
+    assert route(former_owner="b", zone_owner="c")[:-2] == [("owner", "c")]
+    assert route(former_owner="b", fabric_owner="c", asker="d")[:-2] == [("holder", "b")], "as here"
+    assert route(former_owner="b", asker="b") == route(former_owner="a") == [("origin", ""), ("origin", "")]
 
 
 def test_the_zones_own_agent_comes_before_other_zones() -> None:

@@ -110,7 +110,7 @@ def exchange(one: Side, other: Side, rng: random.Random, loss: float, rounds: in
         assert known is not None
         asker.reconciler._asked_s.clear()  # as if a second had passed
         peer.reconciler._asked_s.clear()
-        asker.reconciler._greet(known, NOW)
+        asker.reconciler.greet(known, NOW)
         under_way: list[tuple[object, bytes]] = asker.take()
         steps = 0
         while under_way:
@@ -192,7 +192,7 @@ def test_several_who_greet_a_newcomer_are_not_all_asked() -> None:
         for node in greeter.nodes()[6:]:
             greeter.knows(node, (1, 2, 3))
         greeter.take()
-        greeter.reconciler._greet(new.wiring.table.get("agent-000"), NOW)  # type: ignore[arg-type]
+        greeter.reconciler.greet(new.wiring.table.get("agent-000"), NOW)  # type: ignore[arg-type]
     wanted = 0
     for greeter in greeters:
         for _, body in greeter.take():

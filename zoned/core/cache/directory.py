@@ -95,6 +95,10 @@ class Directory:
         if self._cursor == 0:
             self._free_bits()
 
+    def claims(self, node: NodeName) -> int:
+        """How many instances that member claims, as far as we have heard."""
+        return self._count.get(node, 0)
+
     def sizes(self) -> dict[NodeName, int]:
         """How many instances each member claims, by name."""
         return dict(sorted(self._count.items()))

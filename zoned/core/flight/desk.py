@@ -84,6 +84,13 @@ class FlightDesk:
         flight.waiters.append(waiter)
         return True
 
+    def asked(self, fetch: int) -> NodeName:
+        """Whom that attempt asks; "" for the origin, and for an attempt that was abandoned."""
+        flight = self._by_fetch.get(fetch)
+        if flight is None:
+            return ""
+        return next(a.step.node for a in flight.attempts if a.fetch == fetch)
+
     def done(self, event: FetchDone, now_s: float) -> tuple[Landing | None, list[Action]]:
         """An attempt ended: the landing if its flight did too, or the next attempts."""
         flight = self._by_fetch.get(event.fetch)

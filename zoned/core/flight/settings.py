@@ -17,6 +17,16 @@ class FlightSettings:
     """Attempts at the origin when it fails (not when it says that there is no such instance)."""
     max_holders: int = 3
     """Other zones asked, nearest first, before the owner or the origin is."""
+    load_factor: float = 1.25
+    """A member with more than so many times the mean load is passed over for the next holder or owner. Range
+    > 1. Lower: even loads, longer ways."""
+    busy_from: float = 0.5
+    """... but not below this load (0..1, the greater of CPU and network): a calm pool takes the nearest."""
+    handover_s: float = 60.0
+    """After a change of the ring a miss asks a shard's former owner before the origin for so long. Range >=
+    0. It need only cover the time until the holdings of all have reached all."""
+    max_former_rings: int = 3
+    """Former rings remembered for that (1 to 2 MB each). Range >= 1."""
     hedge_after_s: float = 1.0
     """When an attempt takes longer than this, the next one starts beside it; the first answer wins."""
     max_flights: int = 4096

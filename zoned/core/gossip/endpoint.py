@@ -42,7 +42,7 @@ from zoned.core.gossip.tags import Identity
 from zoned.core.gossip.wire import decode_packet
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import News
-from zoned.core.names import Address, Instant
+from zoned.core.names import Address, Instant, NodeName
 
 MAX_QUESTIONS = 16
 """Messages of one packet that make us send something, however short they are; members send one or two at a
@@ -149,6 +149,19 @@ class Endpoint:
             self._wiring.count("stream_bytes_in", len(data))
         self._wiring.answered(call, data, now)
         self._spreader.arm(now)
+
+    def refute(self, incarnation: int, now: Instant) -> None:
+        """Others hold us out at that incarnation: outrank it, unless we have done so."""
+        if incarnation >= self._rumours.own.incarnation:
+            self._rumours.refute(incarnation)
+            self._spreader.arm(now)
+
+    def compare(self, node: NodeName, now: Instant) -> None:
+        """Its ring is another one than ours, for long: push and pull tables with it, and compare the rest."""
+        known = self._wiring.table.get(node)
+        if known is not None and known.is_zoned():
+            self._exchange.call(known.address)
+            self._reconciler.greet(known, now)
 
     def tick(self, now: Instant) -> None:
         """``next_deadline`` has come."""

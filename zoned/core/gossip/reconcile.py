@@ -135,7 +135,7 @@ class Reconciler:
         peers = self._channel.peers()
         if peers:
             step = xxhash.xxh3_64_intdigest(b"%d" % self._turn(now)) % len(peers)
-            self._greet(self._channel.after_us(step), now)
+            self.greet(self._channel.after_us(step), now)
 
     def _turn(self, now: Instant) -> int:
         """The number of the interval, which begins at a phase of our own."""
@@ -147,7 +147,8 @@ class Reconciler:
         wait_s = (self._turn(now) + 1 + self._phase) * interval_s - now.wall_s
         return wait_s if wait_s > 0.5 * interval_s else wait_s + interval_s
 
-    def _greet(self, peer: Known, now: Instant) -> None:
+    def greet(self, peer: Known, now: Instant) -> None:
+        """Ask a peer to compare what we know with what it knows."""
         root = self.versions.root(self.facts.digest, now.mono_s)
         self._channel.tell(peer, (SYN, self._wiring.me.node, root))
 
@@ -272,7 +273,7 @@ class Reconciler:
         elif known.is_zoned() and before not in (MemberState.SUSPECT, MemberState.LEAVING, MemberState.ALIVE):
             others = len(self._channel.peers())
             if self._wiring.rng.random() * others < self._wiring.settings.greeters:
-                self._greet(known, now)
+                self.greet(known, now)
 
     def forgotten(self, node: NodeName) -> None:
         """The member is not up, or not even known any more."""

@@ -21,7 +21,7 @@ from zoned.core.gossip.suspicion import Suspicion
 from zoned.core.gossip.tags import ROLE, address_text, meta_of, parse_meta
 from zoned.core.gossip.wire import VERSIONS, encode
 from zoned.core.gossip.wiring import Wiring
-from zoned.core.members import MemberChanged, MemberState
+from zoned.core.members import RESTARTING, MemberChanged, MemberState
 from zoned.core.names import Instant, NodeName
 
 Listener = Callable[[Known, MemberState | None, Instant], None]
@@ -87,6 +87,8 @@ class Rumours:
             known.accuser = ""
         self._pass_on(heard)
         self.changed(known, before, now)
+        if known.state() is before:  # other tags, or it refutes something: no change of state, but news
+            self._wiring.news.append(MemberChanged(known.member(), before))
 
     def suspect(self, heard: Suspect, now: Instant) -> None:
         """``heard.accuser`` had no answer from ``heard.node``."""
@@ -178,6 +180,8 @@ class Rumours:
         wiring = self._wiring
         self._keep_time(known, after, now)
         level, event, words = _WORDS[after]
+        if after is MemberState.FAILED and known.accuser == RESTARTING:
+            level, event, words = "info", "member_restarting", "member restarting"
         if after is MemberState.ALIVE and before in (MemberState.SUSPECT, MemberState.LEAVING):
             level, event, words = "debug", "member_refuted", "member refuted"
         wiring.count(event)

@@ -1,15 +1,11 @@
 """Agreement: from what gossip says of the members to the ring, without a leader.
 
 Nobody is asked. Each agent derives the ring from its own view of the members; views converge, so rings
-do, and the ring id in summaries and requests says when they have. Until then a wrong owner costs a
-cache one miss at most, so nothing waits for agreement.
+do, and the ring id in summaries and requests says when they have (``dissent``). Until then a wrong owner
+costs a cache one miss at most, so nothing waits for agreement.
 
-*Down is not out* (Ceph's words): a suspect or failed member keeps its place, since moving its shards
-for a reboot costs more than going to the second owner meanwhile. It loses the place when it leaves, is
-forgotten, or is *out*: a fact that any agent may state once the member was failed for ``out_after_s`` (or
-``restart_grace_s``, if it said itself that it goes), and that its own return refutes. Timers differ between
-agents; the fact is what makes them all drop it together. Two brakes, because a partition looks like
-many deaths: none may be out by time while more than a quarter is down, nor a zone's last member.
+A suspect or failed member keeps its place, since moving its shards for a reboot costs more than going to the
+second owner meanwhile. It loses the place when it leaves, is forgotten, or is *out* by fact (``outs``).
 
 Rejected: each agent dropping members by its own timer (rings differ for as long as timers do), and
 voting (a leader by another name, to protect what is only a cache).
@@ -17,38 +13,36 @@ voting (a leader by another name, to protect what is only a cache).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from zoned.core.members import RESTARTING, Member, MemberState, Summary
+from zoned.core.members import Member
 from zoned.core.names import Instant, NodeName
+from zoned.core.ring.dissent import Dissent
+from zoned.core.ring.outs import Outs, placed
 from zoned.core.ring.ring import Ring, RingMember
 from zoned.core.ring.settings import RingSettings
-
-PLACED = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.FAILED)  # who may have a place in the ring
-
-
-def placed(member: Member) -> bool:
-    """Whether a member has a place in the ring, unless it is out by fact."""
-    return member.role == "zoned" and member.weight > 0 and member.state in PLACED
 
 
 class Agreement:
     """This agent's ring, and what it knows of the others' rings."""
 
-    def __init__(self, settings: RingSettings, me_node: NodeName) -> None:
-        """An agreement that has seen nobody: its ring is empty until the first ``settle``."""
+    def __init__(self, settings: RingSettings, me_node: NodeName, round_s: float = 1.0) -> None:
+        """An agreement that has seen nobody: its ring is empty until the first ``settle``. ``round_s``: how
+        long a round of gossip takes."""
         self._settings = settings
-        self._me = me_node
         self._members: tuple[Member, ...] = ()
         self._outs: tuple[NodeName, ...] = ()
-        self._changed: Instant | None = None
-        self._differs: dict[NodeName, float] = {}  # who has another ring than ours, since when (wall)
-        self._next_out_s: float | None = None  # mono
+        self._due = Outs(settings, me_node)
+        self._dissent = Dissent(me_node, round_s)
         self.ring = Ring.build((), settings)
         self.epoch = 0
         """Counts the changes of the ring that this agent saw; shown, never compared between agents."""
-        self.counters: dict[str, int] = {"ring_changes": 0, "outs_held_back": 0}
+        self.counters: dict[str, int] = {
+            "ring_changes": 0,
+            "outs_held_back": 0,
+            "ids_differing": 0,
+            "comparisons": 0,
+        }
 
     def settle(self, members: tuple[Member, ...], outs: Collection[NodeName], now: Instant) -> Ring:
         """The ring of these members without those that are out: the same object while nothing changed."""
@@ -57,6 +51,7 @@ class Agreement:
             return self.ring
         self._members = members
         self._outs = tuple(sorted(outs))
+        self._dissent.meet(members)
         place = tuple(
             sorted(
                 RingMember(member.node, member.zone, member.weight)
@@ -68,67 +63,45 @@ class Agreement:
         ring = self.ring if place == self.ring.members else Ring.build(place, self._settings)
         if ring != self.ring:
             self.ring = ring
-            self._changed = now
             self.epoch += 1
             self.counters["ring_changes"] += 1
+            self._dissent.changed(ring.ring_id, now)
         return self.ring
 
-    def disagreeing(self, summaries: Mapping[NodeName, Summary]) -> tuple[tuple[NodeName, str, float], ...]:
+    # ---- the others' rings -----------------------------------------------------------------------
+
+    def heard(self, node: NodeName, ring_id: str, now: Instant) -> None:
+        """That agent told us its ring id: in a summary, with a request, or with an answer."""
+        if self._dissent.heard(node, ring_id, self.ring.ring_id, now):
+            self.counters["ids_differing"] += 1
+
+    def disagreeing(self) -> tuple[tuple[NodeName, str, float], ...]:
         """(node, its ring id, since when on the wall clock) of the agents whose ring is another one."""
-        found = []
-        differs: dict[NodeName, float] = {}
-        changed_s = self._changed.wall_s if self._changed else 0.0
-        for node in sorted(summaries):
-            summary = summaries[node]
-            if summary.ring_id and summary.ring_id != self.ring.ring_id:
-                # A summary older than our own change says nothing against us before that change.
-                since_s = self._differs.get(node, max(summary.made_wall_s, changed_s))
-                differs[node] = since_s
-                found.append((node, summary.ring_id, since_s))
-        self._differs = differs
-        return tuple(found)
+        return self._dissent.known()
+
+    def to_compare(self, now: Instant) -> tuple[NodeName, ...]:
+        """Who has differed for too long: with these tables should be compared now."""
+        nodes = self._dissent.to_compare(now)
+        self.counters["comparisons"] += len(nodes)
+        return nodes
+
+    # ---- the failed ------------------------------------------------------------------------------
 
     def outs_due(self, members: Sequence[Member], now: Instant) -> tuple[NodeName, ...]:
         """Members failed for so long that we may state them out; none while a brake holds. Sorted."""
-        ring_members = [member for member in members if placed(member)]
-        down = [member for member in ring_members if member.state is MemberState.FAILED]
-        due = []
-        self._next_out_s = None
-        for member in down:
-            wait_s = self._out_at_wall_s(member) - now.wall_s
-            if member.node in self._outs or member.node == self._me:
-                continue
-            if wait_s <= 0:
-                due.append(member)
-            elif self._next_out_s is None or now.mono_s + wait_s < self._next_out_s:
-                self._next_out_s = now.mono_s + wait_s
-        free = self._without_brakes(due, ring_members, down) if due else ()
-        self.counters["outs_held_back"] = len(due) - len(free)
-        return free
+        due = self._due.due(members, self._outs, now)
+        self.counters["outs_held_back"] = self._due.held_back
+        return due
+
+    def awaited(self, member: Member, now: Instant) -> bool:
+        """Whether it said that it restarts, and may still be doing so: then what it held counts as held."""
+        return self._due.awaited(member, now)
+
+    def missing(self, members: Sequence[Member], now: Instant) -> tuple[NodeName, ...]:
+        """Who said that it restarts and has just not come back in time; each is named once."""
+        return self._due.missing(members, now)
 
     def next_deadline(self) -> float | None:
-        """When (mono) the next failed member comes due to be out, as of the last ``outs_due``."""
-        return self._next_out_s
-
-    def _out_at_wall_s(self, member: Member) -> float:
-        """Who has said that it restarts asked for the grace, and gets no more than that."""
-        settings = self._settings
-        announced = member.accuser in (RESTARTING, member.node)
-        return member.since_wall_s + (settings.restart_grace_s if announced else settings.out_after_s)
-
-    def _without_brakes(
-        self, due: Sequence[Member], ring_members: Sequence[Member], down: Sequence[Member]
-    ) -> tuple[NodeName, ...]:
-        """Those of ``due`` whom the brakes let go. All that are down count, due or not: in a partition
-        they fall within seconds of one another, and the first to come due must not slip through."""
-        if len(down) > self._settings.max_out_ratio * len(ring_members):
-            return ()
-        in_zone = Counter(member.zone for member in ring_members)
-        down_in_zone = Counter(member.zone for member in down)
-        return tuple(
-            sorted(
-                member.node
-                for member in due
-                if self._settings.out_whole_zone or down_in_zone[member.zone] < in_zone[member.zone]
-            )
-        )
+        """When (mono) somebody comes due to be out, is missing, or is to be compared with."""
+        due_s = [at_s for at_s in (self._due.next_s, self._dissent.next_s) if at_s is not None]
+        return min(due_s) if due_s else None

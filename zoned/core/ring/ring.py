@@ -61,11 +61,12 @@ class HomeGroup(NamedTuple):
 class Ring:
     """A ring, compared by its id. Make one with ``Ring.build``."""
 
-    __slots__ = ("_columns", "_first", "_groups", "_homes", "_in_zone", "_lists", "_owner", "_words",
-                 "_zone_members", "members", "replicas", "ring_id")  # fmt: skip
+    __slots__ = ("_columns", "_first", "_groups", "_homes", "_in_zone", "_lists", "_owner", "_settings",
+                 "_words", "_zone_members", "members", "replicas", "ring_id")  # fmt: skip
 
     def __init__(self, members: tuple[RingMember, ...], settings: RingSettings) -> None:
         """Private: ``build`` has sorted the members, cut their weights and dropped those without one."""
+        self._settings = settings
         self.members = members
         self.replicas = settings.replicas
         self.ring_id = ring_id(
@@ -105,6 +106,12 @@ class Ring:
         assert len({member.node for member in kept}) == len(kept), "two members of one name"
         assert len(kept) < MAX_MEMBERS, "more members than ranks"
         return Ring(kept, settings)
+
+    def without(self, node: NodeName) -> Ring:
+        """The ring as it would be if that member were not there; this one if it is not."""
+        if all(member.node != node for member in self.members):
+            return self
+        return Ring(tuple([member for member in self.members if member.node != node]), self._settings)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ring) and self.ring_id == other.ring_id

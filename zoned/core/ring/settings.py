@@ -34,11 +34,14 @@ class RingSettings:
     """How long a member may be failed before it loses its place in the ring ("down is not out").
     Range > 0. Shorter: moves copies for every slow reboot. Longer: shards stay on their second owner."""
     restart_grace_s: float = 300.0
-    """The same for a member that said that it restarts (SIGTERM): after this it may be declared out."""
+    """How long a member that said that it restarts (SIGTERM) is awaited: no alarm, and what it held is not
+    fetched again elsewhere. If it is not back then, it counts as failed since it went. Range > 0; more than
+    ``out_after_s`` delays its loss of the place, too."""
     max_out_ratio: float = 0.25
-    """Brake: no more than this share of the members may be out by time alone (a partition looks like
-    many deaths). Range 0..1. ``zoned forget`` overrules it. Pools of fewer than 1 / ratio members
-    therefore never lose a member by time alone."""
+    """Brake: while more than this share of the members is down, nobody goes out by time (a partition looks
+    like many deaths). Range 0..1. One is allowed in any pool of three or more. ``zoned forget`` overrules
+    it."""
     out_whole_zone: bool = False
-    """Whether the last member of a zone may be declared out by time alone. False: a dark zone keeps its
-    place (it is a partition far more often than a removal), and its shards are served by the next."""
+    """Whether all agents of a zone that had several may be out by time alone. False: such a zone keeps the
+    places of its failed agents (it is a partition far more often than a removal) while all of them are
+    down; its shards are served by the next. A zone's only agent may go in any case."""
