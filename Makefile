@@ -1,6 +1,7 @@
 # Each target works on a fresh machine with Python >= 3.11, make and the package registries.
 #   make demo [ARGS="--seconds 60"]   zones as real agent processes on loopback, and what they gain
 #   make test [ARGS="tests/core"]     the tests           make check   style and types
+#   make soak [ARGS="--seconds 600"]  Serf's agents and ours in one encrypted pool, and Serf's log of it
 #   make bench                        ratios against a peer in the same run, and costs of the hot parts
 
 PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.11 2>/dev/null))
@@ -9,7 +10,7 @@ STAMP := .venv/.installed
 SERVERS := serf redis-server
 BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_agent.py)
 
-.PHONY: demo test check bench servers
+.PHONY: demo test check bench soak servers
 
 demo: $(STAMP)
 	@$(BIN)/zoned demo $(ARGS)
@@ -23,6 +24,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
+
+soak: $(STAMP) servers
+	@PYTHONPATH=. $(BIN)/python tests/interop/soak.py $(ARGS)
 
 # Real servers that some tests talk to. Only root can install them; without one its tests say so
 # (they skip, and fail where CI is set).

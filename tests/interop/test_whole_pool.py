@@ -45,7 +45,7 @@ def test_serf_lists_every_agent_with_its_tags(whole: Whole) -> None:
     for stock in whole.stock:
         for agent in whole.agents:
             row = stock.row(agent.node)
-            for word in (f"zone={agent.zone}", "role=zoned", "weight=1", f"keys={OLD_PRINT}"):
+            for word in (f"zone={agent.zone}", "role=zoned", "weight=1", "pool=shop", f"keys={OLD_PRINT}"):
                 assert word in row
             assert f"peer=127.0.0.1:{agent.peer}" in row and f"http=127.0.0.1:{agent.http}" in row
             assert agent.json("/v1/ring")["ring_id"] not in row
@@ -161,6 +161,8 @@ def test_serf_has_no_complaints(whole: Whole) -> None:
         assert stock.complaints() == []
     for agent in whole.agents:
         assert not agent.said("refused|suspect|Traceback|name conflict")
+        found = re.search(r"^zoned_gossip_key_used_ratio (\S+)$", agent.get("/metrics")[2].decode(), re.M)
+        assert found is not None and 0 < float(found[1]) < 1e-3
 
 
 def test_what_we_refuse_is_told(whole: Whole) -> None:
@@ -170,6 +172,18 @@ def test_what_we_refuse_is_told(whole: Whole) -> None:
     code, output = stock.run("keys", f"-use={NEW}")
     assert code == 1 and f"there is no key {NEW_PRINT} here: install it first" in output, output
     assert kept(whole) == [[OLD]] * 3
+
+
+def test_an_agent_of_another_pool_is_kept_out(whole: Whole) -> None:
+    """Though it has the key, and the seeds got crossed."""
+    other = whole.agent("x1", "z1", whole.agents[0].gossip, pool="other")
+    whole.agents.remove(other)
+    try:
+        until(lambda: other.said("not a member: n1 .* is of pool 'shop', we are of 'other'"), "it says so")
+        until(lambda: whole.agents[0].said("not a member: x1 .* is of pool 'other'"), "and so do we")
+        assert "n1" not in states(other) and "x1" not in states(whole.agents[0])
+    finally:
+        other.stop()
 
 
 def test_a_wrong_key_is_told_in_one_line(whole: Whole) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_POOL = re.compile(r"[A-Za-z0-9._-]{0,64}")
 _LABEL = re.compile(r"[A-Za-z0-9._-]{0,255}")
 _DEPENDENCY = re.compile(r"[^\s:/,\"\\]{1,128}")
 
@@ -206,6 +207,11 @@ def name(example: str) -> Kind:
 def label(example: str) -> Kind:
     """A pool's label: a name of at most 255, as memberlist allows, or nothing."""
     return text(_LABEL, "letters, digits, '.', '_' and '-' (at most 255), or nothing", example)
+
+
+def pool(example: str) -> Kind:
+    """A pool's name: short, since it stands in the tags, which have 512 bytes; or nothing."""
+    return text(_POOL, "letters, digits, '.', '_' and '-' (at most 64), or nothing", example)
 
 
 def dependency_name() -> Kind:

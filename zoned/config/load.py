@@ -298,6 +298,7 @@ def _node(
         node=values["agent.node"],
         zone=values["agent.zone"],
         weight=values["agent.weight"],
+        pool=values["gossip.pool"],
         seed=values["agent.seed"],
         gossip_address=advertise,
         peer_address=reachable(values["peer.listen"], advertise),

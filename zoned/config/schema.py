@@ -155,6 +155,8 @@ GOSSIP = (
          default="lan"),
     _key("gossip", "key_file", kinds.path("/etc/zoned/gossip.key"), "file with the key that seals gossip",
          absent="none: gossip goes in the clear"),
+    _key("gossip", "pool", kinds.pool("prod"), "zoned agents of another pool are refused, if they say theirs",
+         default=NODE_DEFAULTS["pool"]),
     _key("gossip", "label", kinds.label("shop"), "keeps pools apart; \"\": none, as Debian's serf needs",
          default=""),
     _key("gossip", "verify_incoming", kinds.boolean(), "with a key: take nothing that is in the clear",

@@ -49,6 +49,8 @@ class NodeSettings:
     """Our local HTTP endpoint, told to the others for their operators."""
     weight: int = 1
     """Capacity class: our share of the ring is weight / sum of weights. 0: holds nothing."""
+    pool: str = ""
+    """Tag that keeps zoned agents of other pools out, should seeds get crossed. "": we take any."""
     seed: int = 0
     """Seeds every stage's own random generator, as ``Random(f"{seed}/{node}/{stage}")``."""
     turn_interval_s: float = 1.0

@@ -34,6 +34,8 @@ from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.heartbeat import Gauges, Heartbeat
 from zoned.daemon.joining import Joining
 from zoned.daemon.key_exchange import KeyExchange
+from zoned.daemon.key_wear import FILE as KEY_USE
+from zoned.daemon.key_wear import KeyWear
 from zoned.daemon.keyring import Keyring, open_keyring
 from zoned.daemon.listener import HttpListener, listen_error
 from zoned.daemon.log import Log
@@ -121,6 +123,8 @@ class Agent:
         self._gossip = GossipIO(self._gossiped, spawn, seal=seal, refusals=Refusals(log.say))
         self._keys = self._exchange(seal)
         self._gossip.private = self._keys.asked
+        used = config.agent.data_dir / KEY_USE
+        self._wear = KeyWear(used, self._keyring, seal, self.node.swim.up_count, log)
         self._store = MemoryStore(config.store.max_bytes, config.store.max_objects)
         world = World(
             gossip=self._gossip,
@@ -234,6 +238,7 @@ class Agent:
             ("driver", self._watch_driver()),
             ("heartbeat", heartbeat.run()),
             ("state", self._keep_saving()),
+            ("key wear", self._wear.keep()),
             ("joining", self._joining.keep_joining(self._config.gossip.join)),
         ]
 
@@ -324,6 +329,7 @@ class Agent:
             "state": {"saved_bytes": self._state.saved_bytes},
             "gossip_io": {**self._gossip.counters, **self._gossip.refusals.counters},
             "serf_keys": self._keys.serf.counters,
+            "gossip_key": self._wear.counters(),
             "forecast_worker": {"starts": self._worker.starts, "failures": self._worker.failures},
         }
 

@@ -7,8 +7,8 @@ seal covers, with a stream's first five bytes. Only who opens a stream sends the
 none, yet is sealed with it.
 
 This is the daemon's and not the core's because nonces are random; the core hands over plain messages and
-keeps room for what is added here. Random nonces are good for 2^32 messages per key: in a pool that sends a
-thousand packets a second that is seven weeks, so keys are to be rotated (memberlist has the same limit).
+keeps room for what is added here. Random nonces are good for 2^32 messages per key, so what is sealed is
+counted, and ``key_wear.py`` says when to rotate (memberlist has the same limit, and says nothing).
 
 What cannot be opened has one of four reasons: ``no_key`` (sealed, and we have no key), ``wrong_key`` (sealed
 with another, or damaged), ``plain`` (clear, and we insist on sealed) and ``label`` (another pool's). There is
@@ -54,6 +54,12 @@ class Seal:
         self._header = bytes((Kind.LABEL, len(self._label))) + self._label if label else b""
         self._verify_incoming = verify_incoming
         self._verify_outgoing = verify_outgoing
+        self._sealed = 0
+
+    def take_count(self) -> int:
+        """How many messages were sealed since the last call."""
+        count, self._sealed = self._sealed, 0
+        return count
 
     @property
     def overhead_bytes(self) -> int:
@@ -128,6 +134,7 @@ class Seal:
     # ---- envelopes ------------------------------------------------------------------------------
 
     def _envelope(self, plain: bytes, covered: bytes) -> bytes:
+        self._sealed += 1
         nonce = os.urandom(_NONCE)
         return bytes((_VERSION,)) + nonce + self._keyring.primary.encrypt(nonce, plain, covered)
 

@@ -101,6 +101,12 @@ class _SnapshotCollector(Collector):
         outside = self._daemon_counters()
         yield from _gossip({**view.counters.get("gossip", {}), **_rejected(outside.get("gossip_io", {}))})
         yield _staleness(view)
+        worn = outside.get("gossip_key", {}).get("pool_used_ratio", 0.0)
+        yield GaugeMetricFamily(
+            "zoned_gossip_key_used_ratio",
+            "Share of the messages a key is good for that the pool sealed with it (a guess): rotate at 0.5.",
+            worn,
+        )
         yield _stages({**view.counters, **outside})
 
     def _dependencies(self, view: Snapshot) -> Iterable[Metric]:

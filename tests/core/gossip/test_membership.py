@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.gossip.pool import Pool
+from zoned.core.actions import Note
 from zoned.core.gossip import GossipSettings, Identity
 from zoned.core.gossip.membership import PRECEDENCE, Known, Membership, wins
 from zoned.core.gossip.messages import Alive, Dead, Kind, Standing, Suspect
@@ -128,9 +129,27 @@ def test_a_live_name_cannot_be_taken_but_a_left_one_can() -> None:
 def test_pools_with_other_tags_stay_apart() -> None:
     rules, wiring = rumours(pool="prod")
     rules.alive(alive(5, OTHER._replace(pool="test")), NOW)
-    assert wiring.table.get("b") is None and wiring.counters["rejected_other_pool"] == 1
+    rules.alive(alive(6, OTHER._replace(pool="test")), NOW)
+    assert wiring.table.get("b") is None and wiring.counters["rejected_other_pool"] == 2
+    (note,) = (each for each in wiring.actions if isinstance(each, Note))  # told, and once
+    assert note.text == "not a member: b at 10.0.0.2:7946 is of pool 'test', we are of 'prod' (gossip.pool)"
     rules.alive(alive(5, OTHER._replace(pool="prod")), NOW)
     assert wiring.table.get("b") is not None
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("prod", ""), ("", "prod"), ("", "")])
+def test_a_pool_may_be_given_its_tag_agent_by_agent(ours: str, theirs: str) -> None:
+    rules, wiring = rumours(pool=ours)
+    rules.alive(alive(5, OTHER._replace(pool=theirs)), NOW)
+    assert wiring.table.get("b") is not None
+
+
+def test_strangers_are_told_of_up_to_a_limit() -> None:
+    rules, wiring = rumours(pool="prod")
+    for number in range(70):
+        rules.alive(alive(5, OTHER._replace(node=f"s{number}", pool="test")), NOW)
+    assert wiring.counters["rejected_other_pool"] == 70
+    assert sum(isinstance(each, Note) for each in wiring.actions) == 64
 
 
 def test_the_table_is_bounded() -> None:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoned.config import kinds
 from zoned.core.errors import PeerError
 from zoned.core.gossip.tags import Identity, Tags, meta_of, parse_address, parse_meta
+from zoned.daemon.keyring import MAX_KEYS
 
 ME = Identity("a", "eu-1", 4, ("10.0.0.1", 7946), ("10.0.0.1", 7947), ("::1", 7980), pool="prod")
 
@@ -31,6 +33,21 @@ def test_they_are_serf_s_map_of_strings() -> None:
 def test_they_must_fit() -> None:
     with pytest.raises(ValueError, match="512"):
         meta_of(ME._replace(zone="z" * 600))
+
+
+def test_the_longest_that_a_configuration_allows_fits_and_a_port_more() -> None:
+    """So that neither a start nor a new key later can fail for it: eight keys, IPv6, all names full."""
+    longest = "z" * 128
+    where = ("1111:2222:3333:4444:5555:6666:7777:8888", 65535)
+    weight, keys = 64, ("0badf00d",) * MAX_KEYS
+    assert kinds.name("x").parse(longest) == longest and kinds.pool("x").parse("p" * 64) == "p" * 64
+    for kind, text in ((kinds.name("x"), "z" * 129), (kinds.pool("x"), "p" * 65)):
+        with pytest.raises(kinds.Wrong):
+            kind.parse(text)
+    meta = meta_of(Identity(longest, longest, weight, where, where, where, "zoned", "p" * 64, keys))
+    resp = 5 + 3 + len("[1111:2222:3333:4444:5555:6666:7777:8888]:65535")
+    assert len(meta) + resp <= 512
+    assert parse_meta(meta).zone == longest and parse_meta(meta).keys == keys
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 An answer is one packet and packets get lost, so an asker may want each answer by several ways
 (``RelayFactor``): the same response wrapped for so many random members, who unwrap it and send it on.
+
+Answers carry no rumours. What is newest in our queue is the query, whose asker is the one member that has no
+use for it, and each rumour is sent a few times only.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 
 from zoned.core.gossip.messages import User
 from zoned.core.gossip.serf import RELAY, RESPONSE
-from zoned.core.gossip.wire import address, pack_old, packed_host, text, unsigned
+from zoned.core.gossip.wire import address, encode, pack_old, packed_host, text, unsigned
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.names import Address, NodeName
 
@@ -45,7 +48,7 @@ def respond(wiring: Wiring, query: Query, flags: int, payload: bytes | None) -> 
     fields = {"Flags": flags, "From": me, "ID": query.number, "LTime": query.time, "Payload": payload}
     packed: bytes = pack_old(fields)
     body = bytes((RESPONSE,)) + packed
-    wiring.send(query.to, User(body))
+    wiring.datagram(query.to, encode(User(body)))  # no rumours with it: the query itself is the newest
     if not query.relays:
         return
     host, port = query.to
@@ -53,4 +56,4 @@ def respond(wiring: Wiring, query: Query, flags: int, payload: bytes | None) -> 
     header: bytes = pack_old(where)
     others = [each for each in wiring.table.all() if each.is_up() and each.node not in (me, query.node)]
     for each in wiring.rng.sample(others, min(query.relays, len(others))):
-        wiring.send(each.address, User(bytes((RELAY,)) + header + body))
+        wiring.datagram(each.address, encode(User(bytes((RELAY,)) + header + body)))

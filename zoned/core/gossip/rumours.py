@@ -17,8 +17,9 @@ from functools import partial
 
 from zoned.core.gossip.membership import Known, wins
 from zoned.core.gossip.messages import Alive, Dead, Kind, Standing, Suspect
+from zoned.core.gossip.strangers import Strangers
 from zoned.core.gossip.suspicion import Suspicion
-from zoned.core.gossip.tags import ROLE, address_text, meta_of, parse_meta
+from zoned.core.gossip.tags import address_text, meta_of, parse_meta
 from zoned.core.gossip.wire import VERSIONS, encode
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import RESTARTING, MemberChanged, MemberState
@@ -43,6 +44,7 @@ class Rumours:
         self._wiring = wiring
         self._table = wiring.table
         self.listeners: list[Listener] = []
+        self._strangers = Strangers(wiring)
         me = wiring.me
         self.own = Known(me.node, me.gossip, meta_of(me), VERSIONS, now)
         self.own.incarnation = min(max(1, int(now.wall_s)), _MAX_INCARNATION - 1)
@@ -57,9 +59,7 @@ class Rumours:
         if known is self.own:
             self._alive_about_us(heard)
             return
-        pool, tags = self._wiring.me.pool, parse_meta(heard.meta)
-        if pool and tags.role == ROLE and tags.pool != pool:
-            self._wiring.reject("other_pool")
+        if self._strangers.has(heard, parse_meta(heard.meta)):
             return
         new = known is None
         if known is None:
