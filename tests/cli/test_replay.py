@@ -118,3 +118,11 @@ def test_a_drain_in_the_middle(tmp_path: Path) -> None:
 def test_a_move_that_cannot_be_played(written: str, said: str) -> None:
     found = invoke("--drain", written)
     assert found.exit_code == 2 and said in found.stderr and "--drain" in found.stderr
+
+
+def test_a_report_is_written_beside_the_table(tmp_path: Path) -> None:
+    out = tmp_path / "out.html"
+    assert invoke("--report", str(out)).exit_code == 0
+    assert out.read_text().startswith("<!doctype html>")
+    found = invoke("--report", str(tmp_path / "nowhere" / "out.html"))
+    assert found.exit_code == 2 and "there is no directory" in found.stderr

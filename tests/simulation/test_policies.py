@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.simulation.reference import DATA, GOLDEN, RETAIL, rounded, run_refsim
 from tests.simulation.small_traces import small_traces
 from zoned.core import eviction
-from zoned.simulation.policies import REFERENCE, SPAN, lru_misses, spans
+from zoned.simulation.policies import REFERENCE, lru_misses, span_length, spans
 from zoned.simulation.results import ReplayOptions, no_progress
 from zoned.simulation.trace import Trace, read
 
@@ -94,5 +94,5 @@ def test_spans_cover_the_trace_and_meet_at_the_end_of_the_warmup(warmup: float) 
     trace, told = trace_of("hurence_web"), []
     found = list(spans(trace, warmup, told.append))
     assert [start for start, _, _ in found] == [0, *told[:-1]] and told[-1] == len(trace)
-    assert all(0 < end - start <= SPAN for start, end, _ in found)
+    assert all(0 < end - start <= span_length(trace) for start, end, _ in found)
     assert sum(end - start for start, end, measured in found if not measured) == trace.warm_from(warmup)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+import zoned
 from zoned.cli.moves import move_lines, move_table, moves_of
 from zoned.config.kinds import Wrong
 from zoned.config.units import duration_text, seconds_of
@@ -24,6 +25,7 @@ from zoned.simulation import zoned_policy
 from zoned.simulation.moves import MoveResult
 from zoned.simulation.moves import run as play_move
 from zoned.simulation.replay import REFERENCE, Replay, capacity_of, run
+from zoned.simulation.report import page, verdict
 from zoned.simulation.results import ReplayOptions, Runner
 from zoned.simulation.rows import READERS
 from zoned.simulation.trace import Trace, TraceError, read
@@ -108,6 +110,11 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
 @click.option(
     "--join", metavar="ZONE@TIME", help="Have a zone's agent come only there, and show what that costs."
 )
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write one HTML page, with plots, to mail to whoever decides.",
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def replay(
@@ -126,6 +133,7 @@ def replay(
     ablate: tuple[str, ...],
     drain: str | None,
     join: str | None,
+    report: Path | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -153,9 +161,13 @@ def replay(
     except TraceError as error:
         raise click.ClickException(str(error)) from error
     moves = moves_of(trace, drain, join)
+    if report is not None and not report.parent.is_dir():
+        raise click.BadParameter(f"there is no directory {report.parent}", param_hint="--report")
     size, share = capacity_of(trace, capacity, capacity_objects, by_bytes)
     finished = _run(trace, policies, options, size, share)
     moved = [play_move(trace, size, options, move) for move in moves]
+    if report is not None:
+        report.write_text(page(finished, moved, zoned.__version__))
     if as_json:
         told = finished.as_json()
         click.echo(
@@ -251,17 +263,5 @@ def _conclusion(finished: Replay) -> list[str]:
     lines = (
         ["gap: share closed of the way from lru to oracle in mean latency"] if finished.gap_closed() else []
     )
-    zoned, lru = finished.results.get("zoned"), finished.results.get("lru")
-    if zoned is None or lru is None or not lru.mean_latency_ms or not lru.origin_fetches:
-        return lines
-    return [
-        *lines,
-        "zoned against a plain LRU of the same size:"
-        f" mean latency {_change(zoned.mean_latency_ms, lru.mean_latency_ms)},"
-        f" origin fetches {_change(zoned.origin_fetches, lru.origin_fetches)},"
-        f" transfers {_change(zoned.transfers, lru.transfers)}",
-    ]
-
-
-def _change(now: float, before: float) -> str:
-    return f"{now / before - 1:+.1%}"
+    both = {"zoned", "lru"} <= set(finished.results)
+    return [*lines, "".join(verdict(finished))] if both and len(finished.trace) else lines

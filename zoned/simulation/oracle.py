@@ -118,6 +118,7 @@ class _Clairvoyant:
             meter.origin_fetches += misses
             meter.add(self.prices.local_s, hits)
             meter.add(self.prices.origin_s, misses)
+            meter.mark()
 
     def prefetch(self, measured: bool) -> None:
         """A window begins: put into each zone what it will ask for most, within the allowance."""

@@ -21,16 +21,21 @@ from zoned.simulation.pricing import Meter, Prices
 from zoned.simulation.results import PolicyResult, Progress, ReplayOptions, Runner
 from zoned.simulation.trace import Trace
 
-SPAN = 16_384
-"""Accesses between two reports of progress; at 500,000 accesses/s some thirty a second."""
+_LONGEST_SPAN = 16_384  # at 500,000 accesses/s some thirty reports of progress a second
+_SPANS = 120  # points of a timeline
+
+
+def span_length(trace: Trace) -> int:
+    """Accesses between two looks at how far a policy is."""
+    return min(_LONGEST_SPAN, max(32, len(trace) // _SPANS))
 
 
 def spans(trace: Trace, warmup: float, progress: Progress) -> Iterator[tuple[int, int, bool]]:
     """(start, end, measured) over the whole trace, never straddling the end of the warm-up."""
-    size, warm = len(trace), trace.warm_from(warmup)
+    size, warm, length = len(trace), trace.warm_from(warmup), span_length(trace)
     start = 0
     while start < size:
-        end = min(start + SPAN, size)
+        end = min(start + length, size)
         if start < warm < end:
             end = warm
         yield start, end, start >= warm
@@ -70,6 +75,7 @@ def _run(
             meter.add(prices.local_s, hits)
             meter.add(prices.peer_s, peers)
             meter.add(prices.origin_s, origins)
+            meter.mark()
     return meter.result()
 
 

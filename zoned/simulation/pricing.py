@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoned.simulation.results import PolicyResult, ReplayOptions
+from zoned.simulation.results import Mark, PolicyResult, ReplayOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Meter:
     """Counts the measured part of one policy's run. Add to the public counters; call `add` per answer."""
 
     __slots__ = (
+        "_marks",
         "_waits",
         "hits",
         "late",
@@ -55,12 +56,23 @@ class Meter:
         self.prefetch_used = 0
         self.late = 0
         self._waits: dict[int, int] = {}  # microseconds -> requests
+        self._marks: list[Mark] = []
 
     def add(self, latency_s: float, requests: int = 1) -> None:
         """So many requests waited that long. [hot]"""
         if requests:
             microseconds = round(latency_s * 1e6)
             self._waits[microseconds] = self._waits.get(microseconds, 0) + requests
+
+    def mark(self) -> None:
+        """How far it is now: a point of the result's timeline. Not for every request."""
+        count = self.count
+        self._marks.append(Mark(count, self.hits, self.mean_s * count))
+
+    @property
+    def timeline(self) -> tuple[Mark, ...]:
+        """The marks so far."""
+        return tuple(self._marks)
 
     @property
     def count(self) -> int:
@@ -89,6 +101,7 @@ class Meter:
             prefetches=self.prefetches,
             prefetch_used=self.prefetch_used,
             late=self.late,
+            timeline=self.timeline,
             details=dict(details or {}),
         )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from zoned.simulation.trace import Trace
 
@@ -47,6 +47,14 @@ class ReplayOptions:
     """Whether ``capacity`` counts bytes instead of objects."""
 
 
+class Mark(NamedTuple):
+    """How far a policy was after so many measured requests: hits, and seconds waited in all."""
+
+    requests: int
+    hits: int
+    waited_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyResult:
     """What one policy did with the measured part of a trace."""
@@ -60,6 +68,7 @@ class PolicyResult:
     prefetches: int
     prefetch_used: int
     late: int  # requests that had to wait for a prefetch still on its way
+    timeline: tuple[Mark, ...] = ()  # for plots; not in the JSON
     details: Mapping[str, object] = field(default_factory=dict)  # what else it has to tell (JSON-able)
 
     @property

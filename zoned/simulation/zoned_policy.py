@@ -9,6 +9,7 @@ Nothing here decides anything about caching: take ``Node.handle`` away and every
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,11 +20,12 @@ from zoned.core.gossip import GossipSettings
 from zoned.core.names import InstanceKey
 from zoned.core.observe import ObserveSettings
 from zoned.core.placement import PlacementSettings
-from zoned.core.records import DependencyPolicy, Source
+from zoned.core.records import DependencyPolicy, LedgerLine, Source
 from zoned.core.settings import NodeSettings, ablated
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
 from zoned.simulation.host import Host
 from zoned.simulation.network import Network, NetworkSettings
+from zoned.simulation.policies import span_length
 from zoned.simulation.pricing import Meter
 from zoned.simulation.results import PolicyResult, Progress, ReplayOptions
 from zoned.simulation.trace import Trace
@@ -171,13 +173,14 @@ class Replay:
             prefetches=after.prefetched - before.prefetched,
             prefetch_used=after.prefetch_used - before.prefetch_used,
             late=after.late - before.late,
+            timeline=measure.meter.timeline,
             details=_details(self._trace, cluster, self.hosts, after.asked_in_vain - before.asked_in_vain),
         )
 
     def _walk(self, progress: Progress) -> Transfers:
         """Let time pass and the zones read; returns the transfers at the end of the warm-up."""
         trace, cluster, hosts, start_s = self._trace, self._cluster, self.hosts, self._start_s
-        instances, before = trace.instances, Transfers()
+        instances, before, every = trace.instances, Transfers(), span_length(trace)
         warm_from = trace.warm_from(self._options.warmup)
         rows = zip(trace.ts, trace.zones, trace.objects, trace.clients, strict=True)
         for number, (ts, zone, instance, client) in enumerate(rows):
@@ -185,8 +188,11 @@ class Replay:
                 before, self._measure.on = self._total(), True
             cluster.run_until(ts - start_s)
             hosts[zone].read(instances[instance], client)
-            if not number % 1000:
+            if not number % every:
                 progress(number)
+                if self._measure.on:
+                    self._measure.meter.mark()
+        self._measure.meter.mark()
         progress(len(trace))
         return before
 
@@ -207,7 +213,8 @@ def run(trace: Trace, capacity: int, options: ReplayOptions, progress: Progress)
 def _details(trace: Trace, cluster: Cluster, hosts: list[Host], asked_in_vain: int) -> dict[str, object]:
     """What else a replay of real nodes can tell: its timers, its gossip, its ledger."""
     nodes = [host.node for host in hosts if host.node is not None]
-    lines = [node.tuner.ledger(node.observer.price)[0] for node in nodes]
+    ledgers = [node.tuner.ledger(node.observer.price) for node in nodes]
+    lines = [ledger[0] for ledger in ledgers]
     requests = sum(line.requests for line in lines)
     outcomes: dict[str, list[float]] = {}
     for node in nodes:
@@ -221,6 +228,33 @@ def _details(trace: Trace, cluster: Cluster, hosts: list[Host], asked_in_vain: i
         "asked_in_vain": asked_in_vain,
         "ledger_lru_hit_ratio": sum(line.lru_hit_ratio * line.requests for line in lines) / max(1, requests),
         "ledger_hit_ratio": sum(line.hits for line in lines) / max(1, requests),
+        "dependencies": _by_dependency(ledgers),
         "eviction": {node.settings.zone: node.cache.eviction for node in nodes},
         "prefetch_recent": {reason: [round(v, 1) for v in row] for reason, row in sorted(outcomes.items())},
     }
+
+
+def _by_dependency(ledgers: Sequence[Sequence[LedgerLine]]) -> list[dict[str, object]]:
+    """What the agents' own ledgers say of each dependency, over the whole trace; the most requested first."""
+    rows: dict[str, list[float]] = {}
+    for line in (line for ledger in ledgers for line in ledger[1:]):
+        row = rows.setdefault(line.dependency, [0.0] * 6)
+        lru_hits = line.lru_hit_ratio * line.requests
+        values = (
+            line.requests, line.hits, lru_hits, line.latency_s, line.lru_latency_s, line.origin_fetches,
+        )  # fmt: skip
+        for i, value in enumerate(values):
+            row[i] += value
+    return [
+        {
+            "dependency": name,
+            "requests": int(requests),
+            "hit_ratio": round(hits / max(1, requests), 6),
+            "lru_hit_ratio": round(lru_hits / max(1, requests), 6),
+            "saved_s": round(lru_s - waited_s, 3),
+            "origin_fetches": int(origin),
+        }
+        for name, (requests, hits, lru_hits, waited_s, lru_s, origin) in sorted(
+            rows.items(), key=lambda row: -row[1][0]
+        )
+    ]

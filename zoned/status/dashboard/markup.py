@@ -17,14 +17,23 @@ class Markup(str):
     __slots__ = ()
 
 
+class Figure(Markup):
+    """A number that is formatted already: in a table it stands right, as numbers do."""
+
+    __slots__ = ()
+
+
 def text(value: object) -> Markup:
     """Anything as HTML; escaped unless it is Markup."""
     return value if isinstance(value, Markup) else Markup(escape(str(value), quote=True))
 
 
 def tag(name: str, *inside: object, **attributes: object) -> Markup:
-    """``<name attributes>inside</name>``; ``class_`` stands for ``class``."""
-    written = "".join(f' {key.rstrip("_")}="{text(value)}"' for key, value in attributes.items())
+    """``<name attributes>inside</name>``; ``class_`` stands for ``class``, ``text_anchor`` for
+    ``text-anchor``."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items()
+    )
     return Markup(f"<{name}{written}>{''.join(text(part) for part in inside)}</{name}>")
 
 
@@ -33,7 +42,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str) ->
     lines = list(rows)
     if not lines:
         return tag("p", empty, class_="none")
-    sides = ["n" if isinstance(cell, int | float) else "t" for cell in lines[0]]
+    sides = ["n" if isinstance(cell, int | float | Figure) else "t" for cell in lines[0]]
     head = [tag("th", text, class_=side) for text, side in zip(heads, sides, strict=True)]
     body = [
         tag("tr", *(tag("td", cell, class_=side) for cell, side in zip(row, sides, strict=True)))
