@@ -11,7 +11,7 @@ from tests.core.pool import Pool
 from tests.core.solo import DEP, SIZE, Solo, key, only
 from zoned.core import events as ev
 from zoned.core.actions import FetchOrigin
-from zoned.core.names import key_hash, shard_of
+from zoned.core.names import fingerprint_of, key_hash, shard_of
 from zoned.core.records import DependencyPolicy, Source
 
 K = key(1)
@@ -124,3 +124,14 @@ def test_explain_says_each_thing_once() -> None:
     assert len(set(said)) == len(said)
     for word in ("shard ", "copy of", "held by", "policy of"):
         assert sum(word in line for line in said) == 1, (word, said)
+
+
+def test_explain_tells_how_much_the_other_zones_ask_for_it() -> None:
+    pool = Pool("a1", "b1")
+    for _ in range(6):
+        pool.read("a1", K)
+        pool.wait(1.0)
+    pool.wait(150.0)  # a forecast, and a flush of counts
+    now = pool.cluster.instant()
+    assert "asked for elsewhere about 6." in "\n".join(pool.node("b1").explain(K, now))
+    assert pool.node("a1").stages.elsewhere.elsewhere(fingerprint_of(key_hash(K)), now) == 0.0

@@ -91,12 +91,16 @@ TIMERS = (
     _count("holdings_limit", 1024, 1 << 28, "copies of one agent that we keep track of"),
     _count("snapshot_chunk", 1024, 1 << 20, "copies told in one answer to an agent that starts"),
     _count("snapshot_calls", 1, 1024, "agents whose whole cache list is asked for at a time"),
+    _count("counts_per_flush", 0, 4096, "counts of instances told at once, 5 bytes each; 0: none"),
+    _seconds("counts_interval_s", "and at most so often"),
+    _count("counts_limit", 256, 1 << 20, "such counts remembered"),
     _seconds("summary_interval_s", "load and demand are told at most so often"),
     _seconds("summary_refresh_s", "and repeated so often without news"),
     _bytes("summary_limit_bytes", 4096, 16 << 20, "largest such message, unpacked"),
     _count("facts_limit", 16, 1 << 20, "drains, pauses, invalidations kept of each kind"),
 )
-"""Left out: ``seal_bytes``, which follows from keys and label, and ``digests``, which is an ablation."""
+"""Left out: ``seal_bytes``, which follows from keys and label; ``counts_half_life_s``, which follows from the
+forecast's; and ``digests``, which is an ablation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,15 @@ class HoldingsHeard(NamedTuple):
     reset: bool
 
 
+class CountsHeard(NamedTuple):
+    """News from gossip: how much some instances are used at another agent, as decayed accesses (half-life
+    ``forecast.recent_half_life_s``, season clock; within 5 %). Its other counts stay as told, and decay."""
+
+    node: NodeName
+    fingerprints: tuple[Fingerprint, ...]
+    counts: tuple[float, ...]
+
+
 class SummaryHeard(NamedTuple):
     """News from gossip: another agent's newest summary."""
 
@@ -127,4 +136,4 @@ class FactHeard(NamedTuple):
     fact: Fact
 
 
-News = MemberChanged | HoldingsHeard | SummaryHeard | FactHeard
+News = MemberChanged | HoldingsHeard | CountsHeard | SummaryHeard | FactHeard

@@ -18,7 +18,15 @@ from zoned.core import persistence
 from zoned.core.actions import Action, Fit, Note
 from zoned.core.facts import DRAIN, EVERYWHERE, INVALIDATE, OFF, ON, OUT, PAUSE, parse_subject, subject_of
 from zoned.core.farewell import Farewell
-from zoned.core.members import Fact, FactHeard, HoldingsHeard, MemberChanged, SummaryHeard
+from zoned.core.members import (
+    CountsHeard,
+    Fact,
+    FactHeard,
+    HoldingsHeard,
+    MemberChanged,
+    MemberState,
+    SummaryHeard,
+)
 from zoned.core.names import InstanceKey, Instant
 from zoned.core.peers import Peers
 from zoned.core.reads import Reads
@@ -106,6 +114,7 @@ class Node:
         window = self.observer.close_window(now)
         self.analyzer.update(now)
         self.forecast = self.forecaster.update(window, now)
+        self.swim.counted(self.forecaster.take_counts(), now)
         members = self.swim.members()
         ring = self.settling.settle(now)
         actions += self.settling.tick(now)
@@ -172,12 +181,16 @@ class Node:
         for news in self.swim.take_news():
             if isinstance(news, HoldingsHeard):
                 self.cache.heard(news)
+            elif isinstance(news, CountsHeard):
+                self.stages.elsewhere.heard(news, now)
             elif isinstance(news, FactHeard):
                 if self.facts.hear(news.fact):
                     actions += self._learnt(news.fact, now)
             elif isinstance(news, MemberChanged):
                 self._dirty = True
                 actions += self.settling.changed(news.member, now)
+                if news.member.state in (MemberState.FAILED, MemberState.LEFT):
+                    self.stages.elsewhere.gone(news.member.node)
             elif isinstance(news, SummaryHeard):
                 self._dirty = True
                 self.agreement.heard(news.summary.node, news.summary.ring_id, now)

@@ -7,10 +7,10 @@ Stages know nothing of one another; whoever carries records between them (``node
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from zoned.core.cache import CacheController
+from zoned.core.cache import CacheController, Elsewhere
 from zoned.core.facts import FactBook
 from zoned.core.forecast import Forecaster
 from zoned.core.gossip import Identity, Swim
@@ -38,6 +38,7 @@ class Stages:
     planner: Planner
     prefetcher: Prefetcher
     cache: CacheController
+    elsewhere: Elsewhere
     tuner: Tuner
     policies: Mapping[Dependency, DependencyPolicy]
 
@@ -60,16 +61,19 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         pool=settings.pool,
     )
     store = settings.cache
+    gossip = replace(settings.gossip, counts_half_life_s=settings.forecast.recent_half_life_s)
+    cache = CacheController(store, policies)
     return Stages(
         observer=Observer(settings.observe, now),
         analyzer=Analyzer(settings.graph),
         forecaster=Forecaster(settings.forecast, chance("forecast")),
-        swim=Swim(settings.gossip, me, chance("gossip"), now),
+        swim=Swim(gossip, me, chance("gossip"), now),
         agreement=Agreement(settings.ring, name, settings.gossip.probe_interval_s),
         facts=FactBook(settings.facts, name),
         planner=Planner(settings.placement, name, zone, policies),
         prefetcher=Prefetcher(settings.prefetch, chance("prefetch")),
-        cache=CacheController(store, policies),
+        cache=cache,
+        elsewhere=Elsewhere(settings.forecast.recent_half_life_s, store.max_counts, cache.counters),
         tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning")),
         policies=policies,
     )

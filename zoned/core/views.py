@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, key_hash, shard_of
+from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, fingerprint_of, key_hash, shard_of
 from zoned.core.placement import Roster, Stage, rehearse
 from zoned.core.reads import Reads
 from zoned.core.records import Forecast, Plan, Rehearsal, Source
@@ -108,6 +108,9 @@ def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
         lines.append(f"being fetched for {flight.reason.value}, {len(flight.waiters)} reads wait")
     place = locate(view, key)
     lines.append("held by " + (", ".join(place.holders) or "nobody that we know of"))
+    asked = stages.elsewhere.elsewhere(fingerprint_of(key_hash(key)), now)
+    if asked >= 0.05:
+        lines.append(f"asked for elsewhere about {asked:.1f} times lately")
     homes = ", ".join(f"{node} ({zone})" for node, zone in place.preference_list)
     lines.append(f"shard {place.shard} of ring {place.ring_id}: {homes or 'no members'}")
     lines += stages.planner.why(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zoned.core.errors import StateError
 from zoned.core.forecast import Forecaster, ForecastSettings
-from zoned.core.names import InstanceKey, Instant, key_hash
+from zoned.core.names import InstanceKey, Instant, fingerprint_of, key_hash
 from zoned.core.records import DependencyUse, FitResult, FittedSeries, Forecast, InstanceUse, Load, Window
 
 START_S = 1_700_000_000.0
@@ -280,3 +280,14 @@ def test_recent_buckets_are_for_people() -> None:
         now = base + minute * 60
         made.update(window(now, now + 60, {"d": minute + 1}), at(now + 60))
     assert made.recent("d", 3) == [3.0, 4.0, 5.0] and made.recent("none") == []
+
+
+def test_counts_are_told_once_decayed_to_now() -> None:
+    made = forecaster(recent_half_life_s=3600.0)
+    a, b = (fingerprint_of(key_hash(InstanceKey("d", key))) for key in (b"a", b"b"))
+    made.update(window(START_S, START_S + 1.0, {"d": 8}, {b"a": 8, b"b": 8}), at(START_S + 1.0))
+    assert dict(made.take_counts()) == pytest.approx({a: 8.0, b: 8.0}, rel=0.01)
+    assert made.take_counts() == []  # nothing was used since
+    end_s = START_S + 3601.0
+    made.update(window(end_s - 1.0, end_s, {"d": 1}, {b"a": 1}), at(end_s))
+    assert dict(made.take_counts()) == pytest.approx({a: 5.0}, rel=0.01)

@@ -54,6 +54,8 @@ class CacheSettings:
     max_directory_fingerprints: int = 2_000_000
     """How many (member, instance) claims of other members we remember, over all of them (about 100 B each).
     Claims beyond it are dropped and counted: their instances come from the origin instead of from a peer."""
+    max_counts: int = 200_000
+    """How many counts of other members' uses we remember, over all of them (about 150 B each)."""
 
     def __post_init__(self) -> None:
         assert self.eviction == AUTO or self.eviction in EVICTIONS, f"unknown eviction {self.eviction!r}"

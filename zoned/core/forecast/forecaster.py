@@ -26,7 +26,7 @@ from zoned.core.forecast.ladder import Ladder, over
 from zoned.core.forecast.rates import Rates
 from zoned.core.forecast.refit import FitDesk
 from zoned.core.forecast.settings import ForecastSettings
-from zoned.core.names import Dependency, Instant
+from zoned.core.names import Dependency, Fingerprint, Instant
 from zoned.core.records import DependencyForecast, FitJob, FitResult, Forecast, Window
 
 _LONGEST_GAP_H = 336  # a longer gap is decayed in closed form ...
@@ -68,6 +68,11 @@ class Forecaster:
         self._made = self._forecast(now)
         self._forecasts += 1
         return self._made
+
+    def take_counts(self) -> list[tuple[Fingerprint, float]]:
+        """Instances used since last time, with their decayed counts (half-life ``recent_half_life_s``) as of
+        the newest forecast; empty until there is a new one."""
+        return self._rates.take_counts()
 
     def _observe(self, window: Window) -> None:
         """Count the window's accesses where they belong in time."""

@@ -27,7 +27,7 @@ from zoned.core.errors import StateError
 from zoned.core.forecast.decay import DAY, HOUR_S, DayExposure, Decay
 from zoned.core.forecast.instances import Instances
 from zoned.core.forecast.settings import ForecastSettings
-from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey, key_hash
+from zoned.core.names import MAX_KEY_BYTES, Dependency, Fingerprint, InstanceKey, fingerprint_of, key_hash
 from zoned.core.records import InstanceDemand, InstanceUse
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -56,6 +56,7 @@ class Rates:
         self._hour = -1  # the hour that runs
         self._queue: list[tuple[float, tuple[InstanceUse, ...]]] = []
         self._queued = 0
+        self._used: dict[InstanceKey, None] = {}  # since they were last taken
         self.now_s = 0.0
 
     # ---- learning -----------------------------------------------------------------------------
@@ -125,7 +126,20 @@ class Rates:
                 table.sizes[slot] = size
             places.append(slot)
             amounts.append(accesses)
+            self._used[key] = None
         self._add_up(places, amounts, at_s)
+        if len(self._used) > 2 * table.limit:  # nobody takes them
+            self._used.clear()
+
+    def take_counts(self) -> list[tuple[Fingerprint, float]]:
+        """The instances used since last time, with their count of the short half-life as of now."""
+        if not self._used:
+            return []
+        slots, hashes = self.table.slots, self.table.hashes
+        places = [slot for key in self._used if (slot := slots.get(key)) is not None]
+        self._used.clear()
+        counts = self.table.fast[places] / self._fast.weight(self.now_s)
+        return list(zip([fingerprint_of(hashes[slot]) for slot in places], counts.tolist(), strict=True))
 
     def _add_up(self, places: list[int], amounts: list[int], at_s: float) -> None:
         if not places:

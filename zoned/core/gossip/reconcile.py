@@ -28,6 +28,7 @@ import xxhash
 from zoned.core.actions import StreamReply
 from zoned.core.errors import PeerError
 from zoned.core.gossip.channel import (
+    COUNTS,
     DELTA,
     FACTS,
     HEAD,
@@ -42,6 +43,7 @@ from zoned.core.gossip.channel import (
     decode_body,
     whole,
 )
+from zoned.core.gossip.counts import Counts
 from zoned.core.gossip.digests import Digests
 from zoned.core.gossip.facts import FactMap, fact_from
 from zoned.core.gossip.membership import Known
@@ -53,7 +55,7 @@ from zoned.core.names import Instant, NodeName
 
 __all__ = ["MARK", "Reconciler"]
 
-_LENGTHS = {SYN: 3, TREE: 4, VECTOR: 4, SUMMARY: 3, DELTA: 6, HEAD: 5, PULL: 4, PIECE: 4, FACTS: 4}
+_LENGTHS = {SYN: 3, TREE: 4, VECTOR: 4, SUMMARY: 3, DELTA: 6, HEAD: 5, PULL: 4, PIECE: 4, FACTS: 4, COUNTS: 4}
 _ENTRY_BYTES = 40  # at most what a member's versions take in a vector, besides its name
 _VECTOR_BYTES = 32
 _MOST_PACKETS = 4  # a longer vector goes by stream: one lost packet of many is likely
@@ -69,6 +71,7 @@ class Reconciler:
         self.versions = Versions(wiring, self._channel)
         self.summaries = Summaries(wiring, self._channel, self.versions)
         self.digests = Digests(wiring, self._channel, self.versions, now)
+        self.counts = Counts(wiring, self._channel)
         self.facts = FactMap(wiring.settings.facts_limit)
         self._asked_s: dict[NodeName, float] = {}  # when we last asked somebody for news of that agent
         self._phase = wiring.rng.random()  # so that agents do not all greet at the same moment
@@ -116,6 +119,8 @@ class Reconciler:
             self._vector(fields, peer, now)
         elif kind == FACTS:
             self._hear_facts(fields, peer)
+        elif kind == COUNTS:
+            self.counts.hear(fields)
         elif kind == HEAD:
             self.digests.head(fields, now)
         elif kind == PULL:
@@ -271,6 +276,7 @@ class Reconciler:
         if not known.is_up():
             self.forgotten(known.node)
         elif known.is_zoned() and before not in (MemberState.SUSPECT, MemberState.LEAVING, MemberState.ALIVE):
+            self.counts.met(known.node, now)
             others = len(self._channel.peers())
             if self._wiring.rng.random() * others < self._wiring.settings.greeters:
                 self.greet(known, now)

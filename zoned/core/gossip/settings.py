@@ -105,6 +105,15 @@ class GossipSettings:
     """Fingerprints in one answer of a snapshot: 256 KiB, a few milliseconds of work."""
     snapshot_calls: int = 8
     """Agents whose snapshot we take at a time: a newcomer to a pool of 300 wants one of each."""
+    counts_per_flush: int = 200
+    """Decayed counts of our instances told at once, five bytes each. 0: none (other zones do not know our
+    demand). Budget: 5 x this x ``eager_peers`` / ``counts_interval_s`` bytes/s at most, when busy."""
+    counts_interval_s: float = 10.0
+    """They are told at most so often, and only while they change."""
+    counts_limit: int = 8192
+    """Counts remembered as told, and waiting to be. Beyond it the smallest changes are dropped."""
+    counts_half_life_s: float = 3600.0
+    """How they decay, on the season clock: follows from ``forecast.recent_half_life_s``."""
     summary_interval_s: float = 5.0
     """Summaries go out at most so often, except when the ring id or the drain state changed."""
     summary_refresh_s: float = 30.0
@@ -165,6 +174,9 @@ _POSITIVE = (
     "relay_log",
     "snapshot_chunk",
     "snapshot_calls",
+    "counts_interval_s",
+    "counts_limit",
+    "counts_half_life_s",
     "facts_limit",
     "queue_limit",
     "member_limit",

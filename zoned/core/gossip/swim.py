@@ -127,6 +127,10 @@ class Swim(Endpoint):
         """Our cache gained and lost these since the last call."""
         self._reconciler.digests.note(held, dropped, now)
 
+    def counted(self, counts: Iterable[tuple[Fingerprint, float]], now: Instant) -> None:
+        """Instances used here, with their decayed counts as of now (half-life ``counts_half_life_s``)."""
+        self._reconciler.counts.counted(counts, now)
+
     def holdings_are(self, fingerprints: Iterable[Fingerprint], now: Instant) -> None:
         """Our cache holds exactly these (after a restart, or a change of policy)."""
         self._reconciler.digests.reset(fingerprints, now)
