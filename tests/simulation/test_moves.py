@@ -51,6 +51,7 @@ def test_a_drain_leaves_nothing_to_fetch_again() -> None:
     assert warm.origin_fetches <= without.origin_fetches + 3  # of what came in the last seconds
     assert cold.origin_fetches >= warm.origin_fetches + 40, "its third is fetched anew"
     assert warm.waited_s > 0.0 == cold.waited_s
+    assert found.burst < 0.1
     assert warm.mean_latency_ms < cold.mean_latency_ms
     told = found.as_json()
     assert told["extra_origin_ratio"] == {
@@ -70,6 +71,7 @@ def test_a_crash_fails_no_read_and_costs_what_was_held_there_alone() -> None:
     assert set(found.tolls) == {Prepared.NOT_AT_ALL, Prepared.WARM}
     crash = found.tolls[Prepared.WARM]
     assert crash.failed == 0 and crash.waited_s == 0.0
+    assert found.burst > 0.3, "most of it in the first 500 reads; before, the caches filled"
     assert 40 <= crash.origin_fetches - found.tolls[Prepared.NOT_AT_ALL].origin_fetches <= OBJECTS
 
 

@@ -34,6 +34,7 @@ from zoned.simulation.zoned_policy import TraceOrigin, settings_of
 
 READS_AFTER = 5000
 _LONGEST_WAIT_READS = 2000  # a drain that is not done by then moves its clients all the same
+_STEP, _STEPS_OF_BURST, _STEPS_BEFORE = 100, 5, 50
 _BOOT_S = 600.0  # before the trace begins, the pool comes together
 
 
@@ -80,6 +81,9 @@ class MoveResult:
 
     move: Move
     tolls: dict[Prepared, Toll]
+    burst: float
+    """Prepared: the most origin fetches in any 500 reads that follow, over the mean of the 5,000 before; 0.0
+    where there were none before."""
 
     def extra(self, how: Prepared, field: str) -> float:
         """How much more than without the move, as a share of what there was without it."""
@@ -96,6 +100,7 @@ class MoveResult:
             "at_s": self.move.at_s,
             **{how.value: toll._asdict() for how, toll in self.tolls.items()},
             "extra_origin_ratio": {how.value: round(self.extra(how, "origin_fetches"), 4) for how in shown},
+            "burst": round(self.burst, 4),
             "extra_miss_ratio": {how.value: round(self.extra(how, "misses"), 4) for how in shown},
         }
 
@@ -130,6 +135,7 @@ class MovingPool:
         )
         self.hosts: list[Host] = [self._cluster.add(settings(zone)) for zone in range(len(trace.zone_names))]
         self._serving = [True] * len(self.hosts)
+        self.course: list[int] = []  # origin fetches in all before every hundredth read
 
     def run(self, reads_after: int, moved_at: int | None, progress: Progress) -> tuple[Toll, int]:
         """Play the trace up to so many reads after the move. ``moved_at``: count from that read on, wherever
@@ -156,8 +162,9 @@ class MovingPool:
             if counted_from is not None and number - counted_from >= reads_after:
                 break
             self.hosts[self._who_serves(zone, client)].read(trace.instances[instance], client)
-            if not number % 1000:
+            if not number % _STEP:
                 progress(number)
+                self.course.append(sum(host.transfers.origin for host in self.hosts))
         cluster.run_until(cluster.schedule.now_s + 60.0)
         return self._toll(before, waited_s), moved if moved is not None else len(trace)
 
@@ -251,11 +258,24 @@ def run(
     ways = [Prepared.WARM] if move.kind is Kind.CRASH else [Prepared.WARM, Prepared.COLD]
     tolls: dict[Prepared, Toll] = {}
     moved: int | None = None
+    burst = 0.0
     for how in ways:
         pool = MovingPool(trace, options, made, move, how)
         tolls[how], at = pool.run(reads_after, moved, progress)
-        moved = at if moved is None else moved
+        if moved is None:
+            moved, burst = at, _burst(pool.course, at)
     without = MovingPool(trace, options, made, move, Prepared.NOT_AT_ALL)
     tolls[Prepared.NOT_AT_ALL] = without.run(reads_after, moved, progress)[0]
     order = (Prepared.NOT_AT_ALL, *ways)
-    return MoveResult(move=move, tolls={how: tolls[how] for how in order})
+    return MoveResult(move=move, tolls={how: tolls[how] for how in order}, burst=burst)
+
+
+def _burst(course: Sequence[int], moved: int) -> float:
+    """See ``MoveResult.burst``; ``course`` is a pool's, ``moved`` the read with which its clients moved."""
+    step = moved // _STEP
+    earlier = course[max(0, step - _STEPS_BEFORE)]
+    steps = min(step, _STEPS_BEFORE)
+    mean = (course[step] - earlier) / steps * _STEPS_OF_BURST if steps else 0.0
+    later = course[step:]
+    most = max((b - a for a, b in zip(later, later[_STEPS_OF_BURST:], strict=False)), default=0)
+    return most / mean if mean else 0.0
