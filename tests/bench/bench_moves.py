@@ -77,8 +77,8 @@ def main() -> None:
                 f"origin {found.extra(how, 'origin_fetches'):+.1%}, misses {found.extra(how, 'misses'):+.1%}"
             )
             print(
-                f"{kind.value:>6} {how.value:>8}: {toll.origin_fetches:5} origin fetches, {toll.misses:5} misses,"
-                f" {toll.mean_latency_ms:6.1f} ms, {toll.failed} failed, waited {toll.waited_s:3.0f} s;",
+                f"{kind.value:>6} {how.value:>8}: {toll.origin_fetches:5} origin fetches,"
+                f" {toll.misses:5} misses, {toll.mean_latency_ms:6.1f} ms, {toll.failed} failed, waited {toll.waited_s:3.0f} s;",
                 "" if how is Prepared.NOT_AT_ALL else more,
                 flush=True,
             )
