@@ -78,7 +78,8 @@ def main() -> None:
             )
             print(
                 f"{kind.value:>6} {how.value:>8}: {toll.origin_fetches:5} origin fetches,"
-                f" {toll.misses:5} misses, {toll.mean_latency_ms:6.1f} ms, {toll.failed} failed, waited {toll.waited_s:3.0f} s;",
+                f" {toll.misses:5} misses, {toll.mean_latency_ms:6.1f} ms,"
+                f" {toll.failed} failed, waited {toll.waited_s:3.0f} s;",
                 "" if how is Prepared.NOT_AT_ALL else more,
                 flush=True,
             )
