@@ -32,6 +32,7 @@ class Swim(Endpoint):
         super().__init__(settings, me, rng, now)
         self.leave_done_s: float | None = None
         """After ``leave``: when (mono) the pool has been told and we may end."""
+        self.counted = self._reconciler.counts.counted
 
     # ---- membership ----
 
@@ -126,10 +127,6 @@ class Swim(Endpoint):
     def holding(self, held: Iterable[Fingerprint], dropped: Iterable[Fingerprint], now: Instant) -> None:
         """Our cache gained and lost these since the last call."""
         self._reconciler.digests.note(held, dropped, now)
-
-    def counted(self, counts: Iterable[tuple[Fingerprint, float]], now: Instant) -> None:
-        """Instances used here, with their decayed counts as of now (half-life ``counts_half_life_s``)."""
-        self._reconciler.counts.counted(counts, now)
 
     def holdings_are(self, fingerprints: Iterable[Fingerprint], now: Instant) -> None:
         """Our cache holds exactly these (after a restart, or a change of policy)."""
