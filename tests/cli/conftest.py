@@ -34,9 +34,22 @@ from zoned.core.records import (
     Source,
     Want,
 )
-from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
+from zoned.core.snapshot import (
+    CacheView,
+    DependencyView,
+    Disagreement,
+    RingMemberView,
+    RingView,
+    Snapshot,
+    Way,
+)
 from zoned.status import shapes
 
+WAY = Way(
+    zone="zb", node="b1", state=MemberState.ALIVE, http=("10.0.0.2", 7980), rtt_s=0.012, load=0.5, busy=False,
+    known_by="digest", draining=False, expected_s=0.013,
+    reasons=("holds a copy (its digest)", "12.0 ms away"),
+)  # fmt: skip
 NOW = Instant(mono_s=100.0, wall_s=1_800_000_000.0, season_s=1_800_000_000.0)
 WANT = Want(InstanceKey("pricing", b"/a"), 1, 2048, Reason.FORECAST, 0.25, "")
 
@@ -158,6 +171,7 @@ class FakeAgent:
             "queue": shapes.queue(shown),
             "ledger": shapes.ledger(shown),
             "ring/locate/pricing/%2Fa": shapes.location(7, "00ff", [("a1", "za"), ("b1", "zb")], ["b1"]),
+            "route/pricing/%2Fa": shapes.route(WANT.key, "00ff", [WAY]),
             "explain/pricing/%2Fa": {**shapes.instance(WANT.key), "lines": ["held: fetched for forecast"]},
         }
         self.answers |= {f"/v1/{path}": (200, value) for path, value in reads.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,10 @@ Run = Callable[..., Result]
         (["ring"], ["ring 00ff epoch 3", "a1    za         1  alive          0.5"]),
         (["ring", "show"], ["ring 00ff epoch 3"]),
         (["ring", "locate", "pricing", "/a"], ["shard 7 of ring 00ff", "held by b1"]),
+        (
+            ["route", "pricing", "/a"],
+            ["ZONE  NODE  HTTP", "zb    b1    10.0.0.2:7980  yes    digest", "12.0 ms away"],
+        ),
         (["deps"], ["pricing         1000   900"]),
         (["forecast", "pricing"], ["dependency  pricing", "horizons", "0.1=8, 0.5=12, 0.9=17"]),
         (["plan"], ["to fetch", "... and 10 more", "za, zb"]),
@@ -63,6 +68,20 @@ def test_rings_that_differ_are_3(zoned: Run, agent: Any, make_snapshot: Callable
     result = zoned("ring", "show", "-o", "table", "--addr", agent.addr)
     assert result.exit_code == 3
     assert "disagreeing:" in result.stdout and "0abc" in result.stdout
+
+
+def test_a_route_without_a_zone_that_takes_traffic_is_3(zoned: Run, agent: Any) -> None:
+    path = "/v1/route/pricing/%FF%2F"
+    told = {**agent.answers["/v1/route/pricing/%2Fa"][1]}
+    agent.answers[path] = (200, told)
+    words = ("route", "pricing", os.fsdecode(b"\xff/"), "--addr", agent.addr)
+    assert zoned(*words).exit_code == 0 and agent.seen[-1][1] == path
+    drained = [{**zone, "draining": True} for zone in told["zones"]]
+    for zones in (drained, []):
+        agent.answers[path] = (200, {**told, "zones": zones})
+        assert zoned(*words).exit_code == 3
+    agent.answers[path] = (400, {"error": "no"})
+    assert zoned(*words).exit_code == 1
 
 
 def test_ring_diff_asks_the_other(zoned: Run, agent: Any) -> None:

@@ -20,11 +20,17 @@ from zoned.core import events as ev
 from zoned.core.members import MemberState, Summary
 from zoned.core.names import InstanceKey
 from zoned.core.records import Load, Receiver, Rehearsal
-from zoned.core.snapshot import Snapshot
+from zoned.core.snapshot import Snapshot, Way
 from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix
 from zoned.status import AccessRules, AgentView, Metrics, status_app
 
 pytestmark = pytest.mark.asyncio
+
+
+WAY = Way(
+    zone="z1", node="n1", state=MemberState.ALIVE, http=("::1", 7980), rtt_s=0.0, load=0.25, busy=False,
+    known_by="store", draining=False, expected_s=0.001, reasons=("holds a copy (our store)",),
+)  # fmt: skip
 
 
 @dataclass
@@ -79,6 +85,11 @@ async def serving(tmp_path: Path, **rules: Any) -> AsyncIterator[Status]:
             status.asked.append(key)
             return Place()
 
+        def route(key: InstanceKey) -> tuple[Way, ...]:
+            status.asked.append(key)
+            other = replace(WAY, zone="z2", node="n2", rtt_s=None, load=None, known_by="", draining=True)
+            return (WAY, other)
+
         def rehearse(zone: str) -> Rehearsal:
             status.asked.append(zone)
             to = (Receiver("n2", "z2", 30, 3 << 20),)
@@ -91,6 +102,7 @@ async def serving(tmp_path: Path, **rules: Any) -> AsyncIterator[Status]:
             snapshot=lambda: status.shown,
             explain=explain,
             locate=locate,
+            route=route,
             rehearse=rehearse,
             submit=status.events.append,
             checks=lambda view: status.checks,
@@ -121,6 +133,17 @@ async def test_the_shapes_that_the_contract_names(tmp_path: Path) -> None:
             "preference_list": [{"node": "n1", "zone": "z1"}, {"node": "n2", "zone": "z2"}],
             "holders": ["n2"],
         }
+        way = await s.json("/v1/route/shop/a%2F%FF%00")
+        assert s.asked[-1] == InstanceKey("shop", b"a/\xff\x00")
+        assert (way["dependency"], way["key"], way["ring_id"]) == ("shop", "a/\\xff\x00", "00ff")
+        assert way["zones"][0] == {
+            "zone": "z1", "node": "n1", "state": "alive", "http": "[::1]:7980", "rtt_seconds": 0.0,
+            "load": 0.25, "busy": False, "holds": True, "known_by": "store", "draining": False,
+            "expected_seconds": 0.001, "reasons": ["holds a copy (our store)"],
+        }  # fmt: skip
+        assert [way["zones"][1][name] for name in ("rtt_seconds", "load", "known_by", "draining")] == [
+            None, None, None, True,
+        ]  # fmt: skip
         keys = {
             "requests", "hit_ratio", "lru_hit_ratio", "mean_latency_ms", "lru_mean_latency_ms",
             "misses_avoided", "origin_fetches", "lru_origin_fetches", "peer_transfers", "prefetched",

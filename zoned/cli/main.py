@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("zoned.cli.reads:status", "How this agent is."),
     "members": ("zoned.cli.reads:members", "The members of the pool, as this agent sees them."),
     "ring": ("zoned.cli.ring:ring", "Who is home to what, and whether all agree."),
+    "route": ("zoned.cli.ring:route", "Which zones can serve an instance now, best first."),
     "deps": ("zoned.cli.reads:deps", "Dependencies: uses, hits, latency."),
     "forecast": ("zoned.cli.reads:forecast", "Expected demand of a dependency in this zone."),
     "plan": ("zoned.cli.reads:plan", "What this agent will fetch, hand over or let go, and why."),

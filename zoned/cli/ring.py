@@ -1,4 +1,4 @@
-"""``zoned ring [show|locate|diff]``: who is home to what, and whether all agree.
+"""``zoned ring [show|locate|diff]``: who is home to what, and do all agree? ``zoned route``: who serves it?
 
 Exit code 3 where the rings differ, so that a roll-out can wait for agreement with a shell loop.
 """
@@ -14,6 +14,18 @@ import click
 from zoned.cli.client import UNHEALTHY, Agent, AgentError, parse_target
 from zoned.cli.output import asks_agent, rows_table, show
 from zoned.cli.reads import key_bytes
+
+ROUTE_COLUMNS = (
+    "zone",
+    "node",
+    "http",
+    "holds",
+    "known_by",
+    "rtt_seconds",
+    "load",
+    "expected_seconds",
+    "reasons",
+)
 
 
 class _ShowByDefault(click.Group):
@@ -62,6 +74,18 @@ def locate(agent: Agent, output: str | None, dependency: str, key: str) -> None:
         yield "held by " + (", ".join(value["holders"]) or "nobody that we know of")
 
     show(value, output, lines)
+
+
+@click.command()
+@click.argument("dependency")
+@click.argument("key")
+@asks_agent
+def route(agent: Agent, output: str | None, dependency: str, key: str) -> None:
+    """Which zones can serve an instance now, best first, and why. Exit code 3 when none takes traffic."""
+    value = agent.get("route", dependency, key_bytes(key))
+    show(value, output, lambda: rows_table(value["zones"], *ROUTE_COLUMNS))
+    if all(zone["draining"] for zone in value["zones"]):
+        sys.exit(UNHEALTHY)
 
 
 @ring.command()

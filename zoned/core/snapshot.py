@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoned.core.members import Ages, Member, MemberState, Summary
-from zoned.core.names import Dependency, Instant, NodeName, Zone
+from zoned.core.names import Address, Dependency, Instant, NodeName, Zone
 from zoned.core.records import ArmScore, Forecast, LedgerLine, Plan, PrefetchOutcome, Source, Want
 
 
@@ -65,6 +65,25 @@ class DependencyView:
     hits: int
     by_source: Mapping[Source, int]
     latency_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One zone by its best agent. ``known_by``: how we know that it holds a copy (``store``: it is ours;
+    ``digest``: it said so; "": it does not, as far as we know). ``load`` and ``rtt_s`` are None while
+    unknown; ``reasons`` are words for people."""
+
+    zone: Zone
+    node: NodeName
+    state: MemberState
+    http: Address | None
+    rtt_s: float | None
+    load: float | None
+    busy: bool
+    known_by: str
+    draining: bool
+    expected_s: float
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

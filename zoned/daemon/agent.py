@@ -22,6 +22,7 @@ from zoned.core.node import Node
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import Snapshot
 from zoned.core.views import rehearsal
+from zoned.core.ways import ways
 from zoned.daemon.clock import Clock
 from zoned.daemon.driver import Driver
 from zoned.daemon.effects import Spawn, World
@@ -177,6 +178,7 @@ class Agent:
             snapshot=self.snapshot,
             explain=lambda key: self.node.explain(key, self.clock.now()),
             locate=self.node.locate,
+            route=lambda key: ways(key, self.node.settings.node, self.node.stages, self.node.peers),
             rehearse=lambda zone: rehearsal(self.node.view(), zone),
             submit=self.command,
             checks=self.checks,

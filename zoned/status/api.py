@@ -18,7 +18,7 @@ from aiohttp import web
 from zoned.core.events import Drain, Event
 from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey, Zone
 from zoned.core.records import Rehearsal
-from zoned.core.snapshot import Snapshot
+from zoned.core.snapshot import Snapshot, Way
 from zoned.status import shapes
 from zoned.status.access import AccessRules, error
 from zoned.status.commands import BadCommand, Command, Conflict, commands, dry_run
@@ -52,6 +52,8 @@ class AgentView:
     snapshot: Callable[[], Snapshot]
     explain: Callable[[InstanceKey], tuple[str, ...]]
     locate: Callable[[InstanceKey], Place]
+    route: Callable[[InstanceKey], tuple[Way, ...]]
+    """The zones that can serve an instance now, best first."""
     rehearse: Callable[[Zone], Rehearsal]
     submit: Callable[[Event], None]
     checks: Callable[[Snapshot], Mapping[str, bool]]
@@ -99,6 +101,7 @@ class _Api:
             "/v1/queue": self._shown(shapes.queue),
             "/v1/ledger": self._shown(shapes.ledger),
             "/v1/explain/{instance:(?s:.+)}": self.explain,
+            "/v1/route/{instance:(?s:.+)}": self.route,
             "/v1/config": self.config,
         }
 
@@ -191,6 +194,11 @@ class _Api:
         """Why a copy is, or is not, in this zone."""
         key = _instance(request, "/v1/explain/")
         return web.json_response({**shapes.instance(key), "lines": list(self._agent.explain(key))})
+
+    async def route(self, request: web.Request) -> web.Response:
+        """Which zones can serve it now, best first."""
+        key = _instance(request, "/v1/route/")
+        return web.json_response(shapes.route(key, self._agent.locate(key).ring_id, self._agent.route(key)))
 
     async def config(self, request: web.Request) -> web.Response:
         """The configuration in force; secrets are not shown."""

@@ -14,7 +14,7 @@ from typing import Any
 from zoned.core.members import Ages, Member, MemberState
 from zoned.core.names import Address, InstanceKey
 from zoned.core.records import DependencyForecast, LedgerLine, Rehearsal, Source, Want
-from zoned.core.snapshot import CacheView, DependencyView, Snapshot
+from zoned.core.snapshot import CacheView, DependencyView, Snapshot, Way
 
 Json = dict[str, Any]
 SHOWN_INSTANCES = 50
@@ -323,6 +323,31 @@ def ledger_line(line: LedgerLine) -> Json:
         "prefetched": line.prefetched,
         "prefetch_used": line.prefetch_used,
         "prefetched_bytes": line.prefetched_bytes,
+    }
+
+
+def route(key: InstanceKey, ring_id: str, ways: Iterable[Way]) -> Json:
+    """Which zones can serve an instance now, the best first."""
+    return {
+        **instance(key),
+        "ring_id": ring_id,
+        "zones": [
+            {
+                "zone": way.zone,
+                "node": way.node,
+                "state": way.state.value,
+                "http": address_text(way.http),
+                "rtt_seconds": way.rtt_s,
+                "load": None if way.load is None else round(way.load, 4),
+                "busy": way.busy,
+                "holds": bool(way.known_by),
+                "known_by": way.known_by or None,
+                "draining": way.draining,
+                "expected_seconds": round(way.expected_s, 6),
+                "reasons": list(way.reasons),
+            }
+            for way in ways
+        ],
     }
 
 
