@@ -96,4 +96,4 @@ def test_any_free_port_is_told_to_the_others(config: Config, monkeypatch: pytest
     monkeypatch.setattr(agent_module, "Node", Seeing)
     monkeypatch.setattr(Heartbeat, "run", stop_at_once)
     assert run(config) == run_module.FAILED - 1
-    assert seen[0].peer_address[1] > 0 and seen[0].http_address[1] > 0
+    assert seen[0].peer_address[1] > 0 and seen[0].http_address[1] > 0 and seen[0].resp_address[1] > 0

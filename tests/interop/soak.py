@@ -1,4 +1,4 @@
-"""``make soak``: an encrypted pool of Serf's agents and ours for some minutes, and all that operators do.
+"""``make soak``: a pool of Serf's agents and ours for some minutes, and all that operators do with it.
 
 Agents join, leave and restart; keys are rotated from either side; events and queries pass. In the end Serf's
 debug logs must hold no line at WARN or ERR, and ours none that speaks of a member that was suspected or
@@ -46,9 +46,8 @@ class Soak:
         """One of Serf's comes, by way of us, and goes for good."""
         whole = self._whole
         self._numbered += 1
-        one = whole.serf(
-            f"s{self._numbered}", f"-encrypt={self._key}", f"-join=127.0.0.1:{whole.agents[0].gossip}"
-        )
+        sealed = [f"-encrypt={self._key}"] if self._key else []
+        one = whole.serf(f"s{self._numbered}", *sealed, f"-join=127.0.0.1:{whole.agents[0].gossip}")
         until(whole.together, "Serf's newcomer is known")
         assert one.run("leave")[0] == 0
         until(lambda: all(states(each)[one.node] == "left" for each in whole.agents), "it left")
@@ -105,14 +104,16 @@ class Soak:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=180.0, help="how long, in all (default: 180)")
-    seconds = parser.parse_args().seconds
-    key = generate()
+    parser.add_argument("--plain", action="store_true", help="without encryption, and so without rotations")
+    arguments = parser.parse_args()
+    seconds, key = arguments.seconds, "" if arguments.plain else generate()
     with tempfile.TemporaryDirectory() as folder, whole_pool(Path(folder), key) as whole:
         soak = Soak(whole, key)
-        deeds: tuple[Callable[[], None], ...] = (
-            soak.events_and_queries, soak.join_and_leave, soak.rotate_by_serf, soak.serf_joins_and_leaves,
-            soak.restart, soak.rotate_by_us,
-        )  # fmt: skip
+        deeds: list[Callable[[], None]] = [soak.events_and_queries, soak.join_and_leave]
+        deeds += [soak.serf_joins_and_leaves, soak.restart]
+        if key:
+            deeds[2:2] = [soak.rotate_by_serf]
+            deeds.append(soak.rotate_by_us)
         started_s = time.monotonic()
         done = 0
         while time.monotonic() - started_s < seconds:

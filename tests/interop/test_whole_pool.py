@@ -48,6 +48,7 @@ def test_serf_lists_every_agent_with_its_tags(whole: Whole) -> None:
             for word in (f"zone={agent.zone}", "role=zoned", "weight=1", "pool=shop", f"keys={OLD_PRINT}"):
                 assert word in row
             assert f"peer=127.0.0.1:{agent.peer}" in row and f"http=127.0.0.1:{agent.http}" in row
+            assert f"resp=127.0.0.1:{agent.resp}" in row
             assert agent.json("/v1/ring")["ring_id"] not in row
 
 
@@ -77,6 +78,8 @@ def test_events_and_queries_pass_through(whole: Whole) -> None:
         (["-node=n1", "-node=s1"], ["n1", "s1"]),
         (["-tag=zone=z[23]"], ["n2", "n3"]),
         (["-tag=role=zoned", "-node=n3"], ["n3"]),
+        (["-tag=zone=(?i)^Z(?:1|3)$"], ["n1", "n3"]),
+        (["-tag=none=.*"], ["n1", "n2", "n3", "s1", "s2"]),
         (["-relay-factor=2", "-tag=zone=stock"], ["s1", "s2"]),
         (["-relay-factor=2", "-tag=zone=z1"], ["n1"]),
     ],

@@ -303,6 +303,7 @@ def _node(
         gossip_address=advertise,
         peer_address=reachable(values["peer.listen"], advertise),
         http_address=reachable(values["http.listen"], advertise),
+        resp_address=reachable(values["resp.listen"], advertise),
         policies=tuple(dependency.policy for dependency in dependencies),
         **{name: dataclasses.replace(stage, **changes[name]) for name, stage in stages.items()},
     )

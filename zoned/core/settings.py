@@ -47,6 +47,8 @@ class NodeSettings:
     """Where other agents fetch copies from us."""
     http_address: Address | None = None
     """Our local HTTP endpoint, told to the others for their operators."""
+    resp_address: Address | None = None
+    """Where we read for clients of the Redis protocol, told likewise."""
     weight: int = 1
     """Capacity class: our share of the ring is weight / sum of weights. 0: holds nothing."""
     pool: str = ""

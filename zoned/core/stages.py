@@ -58,6 +58,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         gossip=settings.gossip_address,
         peer=settings.peer_address,
         http=settings.http_address,
+        resp=settings.resp_address,
         pool=settings.pool,
     )
     store = settings.cache

@@ -356,6 +356,7 @@ def _addressed(config: Config, sockets: Sockets) -> NodeSettings:
     for name, sock, listen in (
         ("peer_address", sockets.peer, config.peer.listen),
         ("http_address", sockets.http, config.http.listen),
+        ("resp_address", sockets.resp, config.resp.listen),
     ):
         told = getattr(config.node, name)
         if listen[1] == 0 and told is not None:

@@ -149,7 +149,10 @@ def test_a_ping_query_is_acknowledged_and_passed_on() -> None:
         ([b"\x00" + msgpack.packb(["x"], use_bin_type=False)], False),
         ([b"\x01" + msgpack.packb({"Tag": "zone", "Expr": "^eu-.*"}, use_bin_type=False)], True),
         ([b"\x01" + msgpack.packb({"Tag": "zone", "Expr": "us"}, use_bin_type=False)], False),
-        ([b"\x01" + msgpack.packb({"Tag": "none", "Expr": ""}, use_bin_type=False)], False),
+        ([b"\x01" + msgpack.packb({"Tag": "none", "Expr": ""}, use_bin_type=False)], True),  # as in Serf
+        ([b"\x01" + msgpack.packb({"Tag": "none", "Expr": "x"}, use_bin_type=False)], False),
+        ([b"\x01" + msgpack.packb({"Tag": "zone", "Expr": "(?i)^EU-(?:1|2)$"}, use_bin_type=False)], True),
+        ([b"\x01" + msgpack.packb({"Tag": "zone", "Expr": "(?=eu)"}, use_bin_type=False)], False),
         ([b"\x01" + msgpack.packb({"Tag": "zone", "Expr": "(a+)+$"}, use_bin_type=False)], False),
         ([b"\x01" + msgpack.packb({"Tag": "zone", "Expr": "("}, use_bin_type=False)], False),
         ([b"\x00"], False),

@@ -39,7 +39,7 @@ from zoned.core.names import Instant
 
 _MAX_FILTERS = 16
 _MAX_PATTERN = 128
-_RISKY = re.compile(r"\)[*+?{]|\\\d|\(\?")  # repeated groups, back references: exponential here, not in Go
+_RISKY = re.compile(r"\)[*+?{]|\\\d|\(\?(?!:|i\))")  # repeated groups, back references: exponential here
 _REPEAT = re.compile(r"[*+?{]")
 _MAX_REPEATS = 3
 _VERSION_FIELDS = [who + which for who in ("Protocol", "Delegate") for which in ("Min", "Max", "Cur")]
@@ -186,11 +186,10 @@ def _names(packed: bytes) -> list[object]:
 
 
 def _matches(fields: dict[bytes, Any], tags: dict[str, str]) -> bool:
-    """A tag filter: the tag exists and matches the expression (bounded: it comes from the network)."""
-    value = tags.get(text(fields, b"Tag", 128))
+    """A tag filter: the tag, empty where there is none, matches the expression (bounded: it comes from the
+    network)."""
+    value = tags.get(text(fields, b"Tag", 128), "")
     expression = text(fields, b"Expr", _MAX_PATTERN)
-    if value is None:
-        return False
     if _RISKY.search(expression) or len(_REPEAT.findall(expression)) > _MAX_REPEATS:
         raise PeerError("filter_expression")
     try:

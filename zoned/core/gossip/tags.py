@@ -1,7 +1,8 @@
 """Who a member is, as Serf's tags carry it: Meta = 0xFF and a msgpack map of strings.
 
 A zoned agent says ``role=zoned``, its zone, weight (capacity class), where it serves other agents, its HTTP
-port, its pool if one is set, and fingerprints of its keys if gossip is encrypted. The raw Meta of others is
+and RESP ports where they can be reached (``serf members`` shows them to operators; no agent uses them), its
+pool if one is set, and fingerprints of its keys if gossip is encrypted. The raw Meta of others is
 kept as it came, because it is gossiped on verbatim and compared by bytes. What changes often (ring id,
 load) is never a tag: each change of a tag is an alive message to everybody.
 """
@@ -36,6 +37,7 @@ class Identity(NamedTuple):
     pool: str = ""
     keys: tuple[str, ...] = ()
     """Fingerprints of the keys of gossip, first the one that seals. Never the keys."""
+    resp: Address | None = None
 
 
 class Tags(NamedTuple):
@@ -57,6 +59,8 @@ def meta_of(me: Identity) -> bytes:
         tags["peer"] = address_text(me.peer)
     if me.http is not None:
         tags["http"] = address_text(me.http)
+    if me.resp is not None:
+        tags["resp"] = address_text(me.resp)
     if me.pool:
         tags["pool"] = me.pool
     if me.keys:

@@ -1,7 +1,7 @@
 """``/v1/keyring/*``: the keys of the pool, by HTTP.
 
 Not among the status package's commands, because these answer with a report from every member, and because the
-core, to which commands are events, never sees a key. Who may command is decided before, for all paths alike.
+core, to which commands are events, holds no keys. Who may command is decided before, for all paths alike.
 """
 
 from __future__ import annotations
