@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from zoned.core.members import Member, MemberState
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.key_wear import LIMIT, KeyWear
 from zoned.daemon.keyring import Keyring, fingerprint
@@ -17,6 +18,23 @@ OLD, NEW = b"o" * 32, b"n" * 32
 OLD_PRINT, NEW_PRINT = fingerprint(OLD), fingerprint(NEW)
 
 
+def member(node: str, state: MemberState) -> Member:
+    return Member(
+        node=node,
+        zone="z",
+        role="zoned",
+        state=state,
+        incarnation=1,
+        weight=1,
+        gossip=("127.0.0.1", 7946),
+        peer=None,
+        http=None,
+        since_wall_s=0.0,
+        accuser="",
+        rtt_s=None,
+    )
+
+
 class Rig:
     def __init__(self, folder: Path, *keys: bytes, members: int = 1) -> None:
         self.path = folder / "keyring-use.json"
@@ -24,7 +42,9 @@ class Rig:
         self.seal = Seal(self.keyring)
         self.out = io.StringIO()
         log = Log(self.out, journal=False)
-        self.wear = KeyWear(self.path, self.keyring, self.seal, lambda: members, log)
+        pool = [member(f"n{number}", MemberState.ALIVE) for number in range(members)]
+        pool.append(member("gone", MemberState.FAILED))
+        self.wear = KeyWear(self.path, self.keyring, self.seal, lambda: pool, log)
 
 
 def test_packets_and_streams_count_for_the_key_that_seals(tmp_path: Path) -> None:

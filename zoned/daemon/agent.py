@@ -125,7 +125,7 @@ class Agent:
         self._keys = self._exchange(seal)
         self._gossip.private = self._keys.asked
         used = config.agent.data_dir / KEY_USE
-        self._wear = KeyWear(used, self._keyring, seal, self.node.swim.up_count, log)
+        self._wear = KeyWear(used, self._keyring, seal, self.node.swim.members, log)
         self._store = MemoryStore(config.store.max_bytes, config.store.max_objects)
         world = World(
             gossip=self._gossip,

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from zoned.core.members import Member, MemberState
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.keyring import Keyring
 from zoned.daemon.log import Log
@@ -26,13 +27,14 @@ LIMIT = 1 << 32
 WARN_RATIO = 0.5
 FILE = "keyring-use.json"
 EVERY_S = 30.0
+_UP = (MemberState.ALIVE, MemberState.SUSPECT)
 
 
 class KeyWear:
-    """Counts per key, by fingerprint. ``members``: how many are up, ourselves included."""
+    """Counts per key, by fingerprint. ``members``: all that are known, ourselves included."""
 
     def __init__(
-        self, path: Path, keyring: Keyring, seal: Seal, members: Callable[[], int], log: Log
+        self, path: Path, keyring: Keyring, seal: Seal, members: Callable[[], Sequence[Member]], log: Log
     ) -> None:
         self._path = path
         self._keyring = keyring
@@ -58,6 +60,9 @@ class KeyWear:
             if isinstance(counts.get(told), int) and counts[told] >= 0
         }
 
+    def _up(self) -> int:
+        return sum(each.state in _UP for each in self._members())
+
     def collect(self) -> dict[str, int]:
         """Messages sealed with each key that we have. What was sealed since the last call is booked on the
         key that seals now, which is wrong for as much as was sent just before a change."""
@@ -71,12 +76,12 @@ class KeyWear:
         """For the metrics: of the key that seals, what we sealed with it, and the pool's use of the limit."""
         counts, have = self.collect(), self._keyring.fingerprints
         sealed = counts[have[0]] if have else 0
-        return {"sealed": sealed, "pool_used_ratio": sealed * self._members() / LIMIT}
+        return {"sealed": sealed, "pool_used_ratio": sealed * self._up() / LIMIT}
 
     def review(self) -> None:
         """One warning for each key that is half used up."""
         for told, sealed in self.collect().items():
-            pool = sealed * self._members()
+            pool = sealed * self._up()
             if pool < LIMIT * WARN_RATIO or told in self._warned:
                 continue
             self._warned[told] = None

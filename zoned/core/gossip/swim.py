@@ -106,10 +106,6 @@ class Swim(Endpoint):
         """Everyone, ourselves included, sorted by name; the same tuple while nothing changed."""
         return self._wiring.table.members()
 
-    def up_count(self) -> int:
-        """Members alive or suspected, ourselves included."""
-        return self._wiring.table.up_count()
-
     def rtt_s(self, node: NodeName) -> float | None:
         """Round trip to a member, measured or predicted from coordinates; None when unknown."""
         return self._prober.rtt_s(node)
