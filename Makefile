@@ -3,6 +3,7 @@
 #   make test [ARGS="tests/core"]     the tests           make check   style and types
 #   make soak [ARGS="--seconds 600"]  Serf's agents and ours in one encrypted pool, and Serf's log of it
 #   make bench                        ratios against a peer in the same run, and costs of the hot parts
+#   make bench-pool [ARGS="--sizes 3,10"]   pools of serf and zoned in turn: crashes, joins, cost at rest
 
 PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.11 2>/dev/null))
 BIN := .venv/bin
@@ -10,7 +11,7 @@ STAMP := .venv/.installed
 SERVERS := serf redis-server
 BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_agent.py)
 
-.PHONY: demo test check bench soak servers
+.PHONY: demo test check bench bench-pool soak servers
 
 demo: $(STAMP)
 	@$(BIN)/zoned demo $(ARGS)
@@ -27,6 +28,10 @@ bench: $(STAMP)
 
 soak: $(STAMP) servers
 	@PYTHONPATH=. $(BIN)/python tests/interop/soak.py $(ARGS)
+
+# Needs root and serf; 25 minutes for all sizes. Mass starts: make bench-pool ARGS="--mass 60"
+bench-pool: $(STAMP) servers
+	@$(BIN)/python tests/bench/bench_pool.py $(ARGS)
 
 # Real servers that some tests talk to. Only root can install them; without one its tests say so
 # (they skip, and fail where CI is set).

@@ -207,6 +207,18 @@ def test_all_compute_one_ring_and_say_so() -> None:
     assert notes and notes[-1].text.endswith("members 3")
 
 
+def test_members_that_come_together_share_one_new_ring_but_are_asked_at_once() -> None:
+    names = [f"{letter}1" for letter in "abcdefgh"]
+    pool = Pool(*names, settle_s=0.5)
+    node = pool.node("a1")
+    assert len(node.swim.members()) == 8 and node.agreement.epoch <= 2  # itself, and the first who came
+    assert all(node.peers.address_of(name) is not None for name in names[1:])
+    pool.wait(1.0)
+    assert [member.node for member in node.agreement.ring.members] == names and node.agreement.epoch <= 3
+    made = [at_s for at_s, note in pool.host("a1").notes if note.event == "ring"]
+    assert all(later - sooner >= 1.0 for sooner, later in zip(made, made[1:], strict=False))
+
+
 def test_down_is_not_out_but_nobody_is_sent_there() -> None:
     pool = Pool("a1", "b1", "c1")
     before = pool.node("a1").agreement.ring.ring_id

@@ -115,8 +115,11 @@ async def test_calls_that_fail_are_answered_by_none() -> None:
         async with port(lambda data: b"\x63?") as odd:
             assert await one.ask(odd, PING) is None
         assert one.io.counters["rejected_unknown_type"] == 1
+        assert [each.refused for each in one.events if isinstance(each, StreamAnswered)] == [False] * 3
         assert await one.ask(odd, PING) is None  # nobody listens there any more
         assert one.io.counters["calls_refused"] == 1
+        assert isinstance(one.events[-1], StreamAnswered) and one.events[-1].refused
+        assert await one.io.ask(odd.io.address, PING, 1.0) is None
 
 
 @pytest.mark.asyncio

@@ -131,10 +131,13 @@ class StreamReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAnswered:
-    """The answer to our ``StreamCall`` of that number; None when there was none in time."""
+    """The answer to our ``StreamCall`` of that number; None when there was none in time.
+
+    ``refused``: there was none because the host over there says that nothing listens at that address."""
 
     call: int
     data: bytes | None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ class Node:
         self.farewell = Farewell(settings.node, stages.swim, settings.placement.leave_hand_over_s)
         ring = self.agreement.settle(self.swim.members(), (), now)
         self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
-        self.settling = Settling(settings.node, stages, self.peers)
+        self.settling = Settling(settings.node, stages, self.peers, settings.ring.gather_s)
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
         self._last_turn_s = now.mono_s
@@ -83,7 +83,7 @@ class Node:
     def next_deadline(self) -> float | None:
         """[hot] When the next Tick is due (mono seconds); None: nothing to do until something happens."""
         soonest_s = self._turn_due_s()
-        for stage in (self.swim, self.reads.flights, self.prefetcher, self.agreement):
+        for stage in (self.swim, self.reads.flights, self.prefetcher, self.settling):
             due_s = stage.next_deadline()
             if due_s is not None and due_s < soonest_s:
                 soonest_s = due_s
@@ -116,8 +116,8 @@ class Node:
         self.forecast = self.forecaster.update(window, now)
         self.swim.counted(self.forecaster.take_counts(), now)
         members = self.swim.members()
-        ring = self.settling.settle(now)
-        actions += self.settling.tick(now)
+        actions += self.settling.turn(now)
+        ring = self.agreement.ring
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
         self.cache.advise(self.advice.eviction, self.advice.second_request)
         self.forecaster.refit(self.advice.refit)
@@ -188,7 +188,7 @@ class Node:
                     actions += self._learnt(news.fact, now)
             elif isinstance(news, MemberChanged):
                 self._dirty = True
-                actions += self.settling.changed(news.member, now)
+                self.settling.changed(news.member, now)
                 if news.member.state in (MemberState.FAILED, MemberState.LEFT):
                     self.stages.elsewhere.gone(news.member.node)
             elif isinstance(news, SummaryHeard):
@@ -206,7 +206,7 @@ class Node:
         if fact.kind == INVALIDATE:
             return self.reads.invalidate(*parse_subject(fact.subject), now)
         if fact.kind == OUT:
-            return [note, *self.settling.said_out(fact, now)]
+            self.settling.said_out(fact, now)
         return [note]
 
     def _say(self, kind: str, subject: str, value: str, now: Instant) -> list[Action]:
@@ -251,7 +251,7 @@ class Node:
             ev.LoadSampled: load,
             ev.PacketReceived: lambda e, now: swim.packet(e.data, e.sender, now, e.private),
             ev.StreamReceived: lambda e, now: swim.stream(e.stream, e.data, e.sender, now),
-            ev.StreamAnswered: lambda e, now: swim.answered(e.call, e.data, now),
+            ev.StreamAnswered: lambda e, now: swim.answered(e.call, e.data, now, e.refused),
             ev.ModelsFitted: lambda e, now: self.forecaster.fitted(e.job, e.result, now),
             ev.Join: lambda e, now: swim.join(e.seeds, now),
             ev.Forget: lambda e, now: swim.forget(e.node, now),

@@ -223,14 +223,24 @@ class GossipIO:
     # ---- TCP, ours ------------------------------------------------------------------------------
 
     async def _call(self, action: StreamCall) -> None:
-        answer = await self.ask(action.address, action.data, action.timeout_s, action.expects_answer)
+        answer, refused = None, False
+        try:
+            answer = await self._ask(action.address, action.data, action.timeout_s, action.expects_answer)
+        except ConnectionRefusedError:
+            refused = True
         if action.expects_answer and not self._closed:
-            self._deliver(StreamAnswered(call=action.call, data=answer))
+            self._deliver(StreamAnswered(call=action.call, data=answer, refused=refused))
 
     async def ask(
         self, to: Address, data: bytes, timeout_s: float, expects_answer: bool = True
     ) -> bytes | None:
         """One message to that address on a stream of its own; the answer, None if there was none in time."""
+        with suppress(ConnectionRefusedError):
+            return await self._ask(to, data, timeout_s, expects_answer)
+        return None
+
+    async def _ask(self, to: Address, data: bytes, timeout_s: float, expects_answer: bool) -> bytes | None:
+        """The same; ConnectionRefusedError, counted, if nobody listens there."""
         writer: asyncio.StreamWriter | None = None
         try:
             with self._budget.hold() as held:
@@ -246,8 +256,11 @@ class GossipIO:
             self._refused(error.reason, to)
         except TimeoutError:
             self._count("calls_late")
-        except OSError:
+        except ConnectionRefusedError:
             self._count("calls_refused")
+            raise
+        except OSError:
+            self._count("calls_broken")
         finally:
             if writer is not None:
                 await _hang_up(writer)

@@ -27,6 +27,7 @@ class Host:
         self.identity = identity
         self.swim = Swim(settings, identity, random.Random(f"{net.seed}/{identity.node}/{now.wall_s}"), now)
         self.up = True
+        self.refuses = False  # nothing takes calls here, and the host says so
         self.notes: list[tuple[float, str]] = []
         self.news: list[Any] = []
         self.streams: dict[int, tuple[Host, int]] = {}
@@ -62,6 +63,7 @@ class Pool:
         self.now_s = 0.0
         self.hosts: dict[Address, Host] = {}
         self.cut: Callable[[Address, Address], bool] = lambda a, b: False
+        self.deaf: Callable[[Address, Address], bool] = lambda caller, callee: False  # answers get lost
         self.packets = 0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._made = 0
@@ -159,7 +161,11 @@ class Pool:
 
         def arrive() -> None:
             target = self.hosts.get(action.address)
-            if target is None or not target.up or self.cut(host.identity.gossip, action.address):
+            cut = self.cut(host.identity.gossip, action.address)
+            if target is not None and target.refuses and not cut:
+                self._answered(host, action.call, None, True)
+                return
+            if target is None or not target.up or cut:
                 if action.expects_answer:
                     late_s = self.now_s + action.timeout_s
                     self._later(late_s, lambda: self._answered(host, action.call, None))
@@ -174,13 +180,16 @@ class Pool:
         self._later(self.now_s + 3 * self._travel_s(), arrive)
 
     def _answer(self, host: Host, caller: Host, call: int, data: bytes) -> None:
+        if self.deaf(caller.identity.gossip, host.identity.gossip):
+            self._later(self.now_s + 10.0, lambda: self._answered(caller, call, None))
+            return
         self._later(self.now_s + self._travel_s(), lambda: self._answered(caller, call, data or None))
 
-    def _answered(self, host: Host, call: int, data: bytes | None) -> None:
-        if host.held(lambda: self._answered(host, call, data)):
+    def _answered(self, host: Host, call: int, data: bytes | None, refused: bool = False) -> None:
+        if host.held(lambda: self._answered(host, call, data, refused)):
             return
         if host.up:
-            host.swim.answered(call, data, self.now())
+            host.swim.answered(call, data, self.now(), refused)
             self.after(host)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:

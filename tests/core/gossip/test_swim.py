@@ -23,6 +23,11 @@ def accused(hosts: list[Host]) -> list[str]:
     return [text for host in hosts for _, text in host.notes if text.startswith("member failed")]
 
 
+def probing(hosts: list[Host], target: Host) -> bool:
+    probes = [host.swim._prober._probe for host in hosts]
+    return any(probe is not None and probe.known.node == target.identity.node for probe in probes)
+
+
 @pytest.mark.parametrize(("count", "loss"), [(2, 0.0), (5, 0.0), (10, 0.2), (30, 0.05)])
 def test_everybody_comes_to_know_everybody(count: int, loss: float) -> None:
     pool = Pool(seed=count, loss=loss)
@@ -63,7 +68,8 @@ def test_a_crash_is_known_to_all_within_swim_s_bounds(count: int) -> None:
     assert accused(others) == [f"member failed {victim.identity.node}"] * len(others)
     member = next(each for each in others[0].swim.members() if each.node == victim.identity.node)
     assert member.accuser in {host.identity.node for host in others}
-    assert others[0].swim.rtt_s(others[1].identity.node) == pytest.approx(0.01, rel=0.9)
+    measured = [rtt_s for rtt_s in (others[0].swim.rtt_s(each.identity.node) for each in others) if rtt_s]
+    assert measured and all(rtt_s == pytest.approx(0.01, rel=0.9) for rtt_s in measured)
 
 
 def test_a_restart_outranks_its_past_and_keeps_its_name() -> None:
@@ -223,6 +229,75 @@ def test_udp_blocked_but_tcp_open_is_said_once() -> None:
     assert accused(hosts) == []
     warned = [text for _, text in hosts[0].notes if "by TCP but not by UDP" in text]
     assert warned == ["member n001 answers by TCP but not by UDP: is 10.0.0.2:7946/udp blocked?"]
+
+
+def test_where_clocks_agree_each_member_is_probed_once_in_an_interval() -> None:
+    pool = Pool(seed=4)
+    hosts = pool.start(8)
+    assert settled(pool, hosts)
+    pool.run(3)
+    probed: list[tuple[int, str, str]] = []  # (interval, by whom, whom)
+
+    def watch() -> bool:
+        for host in hosts:
+            probe = host.swim._prober._probe
+            if probe is not None:
+                seen = (int(pool.now().wall_s), host.identity.node, probe.known.node)
+                if seen not in probed:
+                    probed.append(seen)
+        return False
+
+    pool.run(30, watch)
+    first, last = probed[0][0] + 1, probed[-1][0]
+    for second in range(first, last):
+        pairs = [(by, whom) for at, by, whom in probed if at == second]
+        assert len({whom for _, whom in pairs}) == len(pairs) == len(hosts)
+    for by in states(hosts[0]):  # and everybody still probes everybody, within two times round
+        met = {whom for at, prober, whom in probed if prober == by and first <= at < first + 2 * 7}
+        assert met == set(states(hosts[0])) - {by}
+
+
+def test_a_killed_process_on_a_live_host_is_suspected_early_and_health_stays() -> None:
+    pool = Pool(seed=2)
+    hosts = pool.start(5)
+    assert settled(pool, hosts)
+    victim, others = hosts[3], [host for host in hosts if host is not hosts[3]]
+    victim.up, victim.refuses = False, True
+    prober = next(
+        host for host in others if pool.run(10, lambda: probing(others, victim)) and probing([host], victim)
+    )
+    probe = prober.swim._prober._probe
+    assert probe is not None
+    assert pool.run(2, lambda: prober.swim._prober._probe is not probe)
+    assert LAN.probe_timeout_s < pool.now_s - probe.sent_s < 0.7 * LAN.probe_interval_s
+    assert prober.swim.counters["probes_refused"] == 1 and prober.swim.counters["health_score"] == 0
+    assert states(prober)[victim.identity.node] == "suspect"
+
+
+def test_who_refuses_tcp_but_answers_helpers_is_not_suspected() -> None:
+    pool = Pool(seed=2)
+    hosts = pool.start(5)
+    assert settled(pool, hosts)
+    for host in hosts:
+        host.refuses = True
+    a, b = hosts[0].identity.gossip, hosts[1].identity.gossip
+    pool.cut = lambda x, y: {x, y} == {a, b}
+    pool.run(60)
+    assert hosts[0].swim.counters["probe_timeouts"] > 3
+    assert not any("suspect" in text for host in hosts for _, text in host.notes)
+
+
+def test_a_newcomer_whose_answer_never_came_asks_those_who_heard_of_it() -> None:
+    pool = Pool(seed=3)
+    hosts = pool.start(4)
+    assert settled(pool, hosts)
+    late = pool.add(4)
+    seed = hosts[0].identity.gossip
+    pool.deaf = lambda caller, callee: callee == seed  # it hears calls, but its answers get lost
+    pool.do(late, "join", [seed])
+    assert pool.run(LAN.stream_timeout_s + 5, lambda: any("joined" in text for _, text in late.notes))
+    assert settled(pool, [*hosts, late], 2.0)
+    assert [text for _, text in late.notes if "joined" in text] == ["joined 4 members"]
 
 
 def test_a_frozen_member_does_not_accuse_the_healthy() -> None:

@@ -2,10 +2,12 @@
 
 Four waits follow one another, each with its source:
 
-    wait    until some member happens to probe the dead one. Each of the n - 1 others probes it once in n - 1
-            intervals, at a moment of its own, so the first comes after (n - 1) / n intervals in the mean.
-            (SWIM's e / (e - 1), section 5.1, is the same in lock step and includes the probe's own interval.)
-    probe   one whole interval: direct ping, indirect pings, TCP, then suspicion
+    wait    until some member probes the dead one. Where clocks agree one of the others does so in each
+            interval, at a moment of its own (``prober.py``): the gaps are 0 to 2 intervals in a triangle, and
+            the first probe comes after 7/12 of one in the mean. Where they do not, about (n - 1) / n.
+            (SWIM's e / (e - 1), section 5.1, is that in lock step and includes the probe's own interval.)
+    probe   one whole interval: direct ping, indirect pings, TCP, then suspicion. A quarter of the timeout
+            after the timeout is enough when the host lives and only the agent was killed
     judge   Lifeguard's suspicion: shrinks with each further accuser, who come about one an interval
     spread  the verdict's way through the pool, an epidemic: log n over log(gossip_nodes + 1) rounds
 
@@ -21,6 +23,7 @@ from typing import NamedTuple
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.suspicion import bounds_s, timeout_s
 
+_MEAN_WAIT = 7 / 12
 _LATE = 0.001
 """Of all crashes so many are probed later than ``latest_s`` assumes."""
 
@@ -29,11 +32,11 @@ class Detection(NamedTuple):
     """Seconds from a crash until all agree on it."""
 
     soonest_s: float
-    """Probed in the moment of its death, and accused by as many as are wanted."""
+    """Probed in the moment of its death, refused by its host, and accused by as many as are wanted."""
     typical_s: float
-    """Mean wait, accusers as they come."""
+    """Mean wait where clocks agree, silence from its host, accusers as they come."""
     latest_s: float
-    """A wait that one crash in a thousand exceeds, and nobody confirms the one accuser."""
+    """Clocks that do not agree, a wait that one crash in a thousand exceeds, and nobody confirms."""
 
 
 def detection(settings: GossipSettings, members: int) -> Detection:
@@ -43,10 +46,10 @@ def detection(settings: GossipSettings, members: int) -> Detection:
     wanted, least_s, most_s = bounds_s(members, settings)
     rounds = math.ceil(math.log(members) / math.log(settings.gossip_nodes + 1))
     spread_s = settings.gossip_interval_s * rounds / 2  # a rumour made at any time waits half a round
-    gap_s = interval_s * others / members  # between accusers, and before the first
+    refused_s = 1.25 * settings.probe_timeout_s if settings.tcp_fallback else interval_s
     return Detection(
-        interval_s + least_s,
-        gap_s + interval_s + _judged_s(wanted, least_s, most_s, gap_s) + spread_s,
+        min(interval_s, refused_s) + least_s,
+        (_MEAN_WAIT + 1) * interval_s + _judged_s(wanted, least_s, most_s, interval_s) + spread_s,
         (_late_wait(others) + 1) * interval_s + (most_s if wanted else least_s) + 2 * spread_s,
     )
 

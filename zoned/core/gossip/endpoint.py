@@ -143,11 +143,11 @@ class Endpoint:
             self._wiring.reject("unexpected_stream")
         self._wiring.actions.append(StreamReply(stream=stream, data=answer))
 
-    def answered(self, call: int, data: bytes | None, now: Instant) -> None:
-        """The answer to our stream of that number came, or none did in time."""
+    def answered(self, call: int, data: bytes | None, now: Instant, refused: bool = False) -> None:
+        """The answer to our stream of that number came, or none did in time, or nobody listens there."""
         if data is not None:
             self._wiring.count("stream_bytes_in", len(data))
-        self._wiring.answered(call, data, now)
+        self._wiring.answered(call, data, now, refused)
         self._spreader.arm(now)
 
     def refute(self, incarnation: int, now: Instant) -> None:

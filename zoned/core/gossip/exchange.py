@@ -43,7 +43,7 @@ class Exchange:
         self._rumours = rumours
         self._serf = serf
         self.reached: dict[Address, float] = {}  # when each address last answered, bounded by member_limit
-        self.joining = False  # a join has not been reported yet
+        self.joining = False  # seeds were called, and nobody's table has come since
         self._again: Timer | None = None
         interval_s = wiring.settings.push_pull_interval_s
         wiring.timers.at(now.mono_s + interval_s * (0.5 + wiring.rng.random() / 2), self._round)
@@ -67,6 +67,8 @@ class Exchange:
     def _answered(self, to: Address, join: bool, lost: bool, data: bytes | None, now: Instant) -> None:
         if data is None:
             self._wiring.count("push_pulls_failed")
+            if self.joining:
+                self._look_again(now)  # it may have heard us, only its answer came late: then others know us
             return
         try:
             self._take(to, join, lost, decode_stream(data), now)
@@ -86,14 +88,14 @@ class Exchange:
         if len(self.reached) < self._wiring.settings.member_limit:
             self.reached[to] = now.mono_s
         self.merge(answer, now)
-        if join:
+        joined, self.joining = self.joining, False
+        if join or joined:
             self._serf.say_join()
-        if join and self.joining:
-            self.joining = False
+        if joined:
             others = self._wiring.table.up_count() - 1
             text = f"joined {others} members"
             self._wiring.note("info", "joined", text, ("members", others), ("seed", f"{to[0]}:{to[1]}"))
-        if join or lost:
+        if join or joined or lost:
             self._look_again(now)
 
     def merge(self, theirs: PushPull, now: Instant) -> None:

@@ -3,17 +3,27 @@
     ping --(ack)--> well
       | no ack in probe_timeout_s
       +--> indirect pings through ``indirect_checks`` members, and a TCP ping
-      | nothing by the end of the (health-scaled) interval
+      | nothing by the end of the (health-scaled) interval, or soon after a refusal
       +--> suspect, and our own health worse by the nacks that did not come
 
-Round robin over a shuffled list bounds the time until each member is probed (SWIM 4.3); a newcomer is put at
-a random place of it. A nack means: your helper is well and heard you, so it is the target that is silent; the
-lack of both ack and nack says that we ourselves are cut off (Lifeguard 4.A).
+A nack means: your helper is well and heard you, so it is the target that is silent; the lack of both ack and
+nack says that we ourselves are cut off (Lifeguard 4.A).
+
+Round robin bounds the time until each member is probed (SWIM 4.3). Beyond memberlist, the rounds of all
+members fit together: everybody goes through one order, each from its own place in it, and the round's number
+comes from the wall clock. Where clocks and tables agree, each member is then probed by exactly one other in
+each interval, where chance leaves a third of them out; where they do not, it is any round robin.
+
+Also beyond it: when the target's host refuses the TCP ping, the path there is well and only the process is
+gone. Helpers have a moment to say otherwise (something on the way may refuse TCP for others' sake), then
+it is suspected, and a killed agent is known half a second sooner. Our own health is not in question then.
 """
 
 from __future__ import annotations
 
 from functools import partial
+
+import xxhash
 
 from zoned.core.errors import PeerError
 from zoned.core.gossip.coordinates import Vivaldi, distance_s, parse_payload
@@ -27,10 +37,15 @@ from zoned.core.members import MemberState
 from zoned.core.names import Address, Instant, NodeName
 
 
+def _place(known: Known) -> tuple[int, NodeName]:
+    """A member's place in the order of probing, the same for all: no zone's members are neighbours there."""
+    return xxhash.xxh3_64_intdigest(known.node.encode()), known.node
+
+
 class _Probe:
     """The probe that is under way."""
 
-    __slots__ = ("deadline", "known", "nacks", "nacks_due", "sent_s", "seq", "timeout")
+    __slots__ = ("deadline", "known", "nacks", "nacks_due", "refused", "sent_s", "seq", "timeout")
 
     def __init__(self, seq: int, known: Known, sent_s: float) -> None:
         self.seq = seq
@@ -38,6 +53,7 @@ class _Probe:
         self.sent_s = sent_s
         self.nacks_due = 0
         self.nacks = 0
+        self.refused = False
         self.timeout: Timer | None = None
         self.deadline: Timer | None = None
 
@@ -60,8 +76,8 @@ class Prober:
     def __init__(self, wiring: Wiring, rumours: Rumours, now: Instant) -> None:
         self._wiring = wiring
         self._rumours = rumours
-        self._order: list[NodeName] = []
-        self._next = 0
+        self._order: list[Known] = []
+        self._order_version = -1
         self._seq = 0
         self._probe: _Probe | None = None
         self._relays: dict[int, _Relay] = {}
@@ -124,7 +140,7 @@ class Prober:
         self._wiring.timers.at(now.mono_s + settings.probe_interval_s, self._round)
         if self._probe is not None or self._wiring.leaving:
             return  # a slow one is still under way: that is how bad local health slows us down
-        known = self._choose()
+        known = self._choose(now)
         if known is None:
             return
         wiring, me = self._wiring, self._wiring.me
@@ -139,21 +155,21 @@ class Prober:
         probe.timeout = timers.at(now.mono_s + settings.probe_timeout_s, self._ask_others, judges=True)
         probe.deadline = timers.at(now.mono_s + whole_s, self._give_up, judges=True)
 
-    def _choose(self) -> Known | None:
-        """The next member in turn that is up."""
-        table = self._wiring.table
-        for _ in range(len(self._order) + 1):
-            if self._next >= len(self._order):
-                self._order = [node for node in self._order if table.get(node) is not None]
-                self._wiring.rng.shuffle(self._order)
-                self._next = 0
-                if not self._order:
-                    return None
-            known = table.get(self._order[self._next])
-            self._next += 1
-            if known is not None and known.is_up():
-                return known
-        return None
+    def _choose(self, now: Instant) -> Known | None:
+        """Whose turn it is: so many places after ours in the order as this round's number says."""
+        table, own = self._wiring.table, self._rumours.own
+        if self._order_version != table.version:
+            self._order_version = table.version
+            self._order = sorted((each for each in table.all() if each.is_up() or each is own), key=_place)
+        others = len(self._order) - 1
+        if not others:
+            return None
+        number = int(now.wall_s / self._wiring.settings.probe_interval_s)
+        # Each time round starts elsewhere: an agent that takes every third round only must not meet every
+        # third member only.
+        begin = xxhash.xxh3_64_intdigest(b"%d" % (number // others))
+        step = 1 + (begin + number) % others
+        return self._order[(self._order.index(own) + step) % len(self._order)]
 
     def _ask_others(self, now: Instant) -> None:
         probe, wiring = self._probe, self._wiring
@@ -175,7 +191,8 @@ class Prober:
         if settings.tcp_fallback:
             left_s = wiring.awareness.scaled(settings.probe_interval_s) - settings.probe_timeout_s
             ping = encode_stream(Ping(probe.seq, target.node, wiring.me.gossip, wiring.me.node))
-            wiring.call(target.address, ping, partial(self._by_tcp, probe), max(left_s, 0.05))
+            answered, refused = partial(self._by_tcp, probe), partial(self._refused, probe)
+            wiring.call(target.address, ping, answered, max(left_s, 0.05), refused=refused)
 
     def _by_tcp(self, probe: _Probe, data: bytes | None, now: Instant) -> None:
         if data is None or self._probe is not probe:
@@ -195,6 +212,17 @@ class Prober:
             text = f"member {probe.known.node} answers by TCP but not by UDP: is {host}:{port}/udp blocked?"
             self._wiring.note("warning", "udp_blocked", text, ("member", probe.known.node))
 
+    def _refused(self, probe: _Probe, now: Instant) -> None:
+        """Nothing listens there any more: we wait for our helpers, but not for long."""
+        if self._probe is not probe:
+            return
+        probe.refused = True
+        soon_s = now.mono_s + self._wiring.settings.probe_timeout_s / 4
+        assert probe.deadline is not None, "a probe without its deadline"
+        if soon_s < probe.deadline.when_s:
+            self._wiring.timers.cancel(probe.deadline)
+            probe.deadline = self._wiring.timers.at(soon_s, self._give_up, judges=True)
+
     def _answered(self) -> None:
         self._end_probe()
         self._wiring.awareness.add(-1)
@@ -205,8 +233,11 @@ class Prober:
             return
         self._end_probe()
         wiring.count("probe_failures")
-        silent = probe.nacks_due - probe.nacks
-        wiring.awareness.add(max(0, silent) if probe.nacks_due else 1)
+        if probe.refused:
+            wiring.count("probes_refused")
+        else:
+            silent = probe.nacks_due - probe.nacks
+            wiring.awareness.add(max(0, silent) if probe.nacks_due else 1)
         known = probe.known
         self._rumours.suspect(Suspect(known.incarnation, known.node, wiring.me.node), now)
 
@@ -250,8 +281,6 @@ class Prober:
         return self._seq
 
     def _on_change(self, known: Known, before: MemberState | None, now: Instant) -> None:
-        if before is None:
-            self._order.insert(self._wiring.rng.randrange(len(self._order) + 1), known.node)
         if not known.is_up():
             self.vivaldi.forget(known.node)
             if self._probe is not None and self._probe.known is known:

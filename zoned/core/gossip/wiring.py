@@ -24,6 +24,7 @@ from zoned.core.members import News
 from zoned.core.names import Address, Instant
 
 Answered = Callable[[bytes | None, Instant], None]
+Refused = Callable[[Instant], None]
 _AROUND = 7  # a compound's head and a CRC
 
 
@@ -43,7 +44,7 @@ class Wiring:
         self.news: list[News] = []
         self.counters: dict[str, int | float] = {}
         self.leaving = False  # we are on our way out: no more refuting
-        self._calls: dict[int, tuple[Address, Answered]] = {}
+        self._calls: dict[int, tuple[Address, Answered, Refused | None]] = {}
         self._called = 0
 
     def count(self, what: str, by: int = 1) -> None:
@@ -93,14 +94,16 @@ class Wiring:
         answered: Answered,
         timeout_s: float | None = None,
         expects_answer: bool = True,
+        refused: Refused | None = None,
     ) -> bool:
-        """Open a stream; False when too many are open."""
+        """Open a stream; False when too many are open. When nobody listens there, ``refused`` is called, or
+        without one ``answered`` with None."""
         if len(self._calls) >= self.settings.call_limit:
             self.count("calls_refused")
             return False
         self._called += 1
         if expects_answer:
-            self._calls[self._called] = (to, answered)
+            self._calls[self._called] = (to, answered, refused)
         self.count("calls")
         self.count("stream_bytes_out", len(data))
         wait_s = self.settings.stream_timeout_s if timeout_s is None else timeout_s
@@ -112,10 +115,14 @@ class Wiring:
 
     def calling(self, to: Address) -> bool:
         """Whether a stream of ours to that address is still open."""
-        return any(address == to for address, _ in self._calls.values())
+        return any(address == to for address, *_ in self._calls.values())
 
-    def answered(self, call: int, data: bytes | None, now: Instant) -> None:
+    def answered(self, call: int, data: bytes | None, now: Instant, refused: bool = False) -> None:
         """The answer to one of our streams; None when there was none."""
         entry = self._calls.pop(call, None)
-        if entry is not None:
+        if entry is None:
+            return
+        if refused and entry[2] is not None:
+            entry[2](now)
+        else:
             entry[1](data, now)

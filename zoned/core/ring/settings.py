@@ -45,3 +45,8 @@ class RingSettings:
     """Whether all agents of a zone that had several may be out by time alone. False: such a zone keeps the
     places of its failed agents (it is a partition far more often than a removal) while all of them are
     down; its shards are served by the next. A zone's only agent may go in any case."""
+    gather_s: float = 1.0
+    """A ring is made no sooner than this after the one before, and a tenth of this after what changed it: so
+    much is gathered for it. Range >= 0. 0: one for each change, which is milliseconds of work for all agents
+    at once. Longer: shards of a newcomer stay where they were for longer. Routing round a failed member never
+    waits."""
