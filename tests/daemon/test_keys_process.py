@@ -49,7 +49,7 @@ def test_a_rotation_while_the_pool_runs(tmp_path: Path, monkeypatch: pytest.Monk
         code, output = zoned(first, "keyring", "install", sent=new)
         assert code == 0, output
         third.stop()  # it says that it restarts, and takes its keyring up again
-        until(lambda: first.said("member failed n3"), "its restart is noticed")
+        until(lambda: first.said("member restarting n3"), "its restart is noticed")
         third.start()
         until(lambda: third.up() and all(everybody_up(agent) for agent in agents), "it is back")
         status, _, answer = second.get("/v1/keyring/use", "POST", {"key": two})
