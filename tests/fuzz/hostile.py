@@ -94,7 +94,7 @@ def nested_bombs(depth: int) -> bytes:
 def facts(count: int) -> bytes:
     """Facts of one kind, all new."""
     return encode(
-        User(encode_body((8, "n001", [["out", f"{n:x}", "", 9 + n, "n"] for n in range(count)], True)))
+        User(encode_body((8, "n001", 0, [["out", f"{n:x}", "", 9 + n, "n"] for n in range(count)])))
     )
 
 
@@ -127,10 +127,11 @@ PACKETS: dict[str, Callable[[], bytes]] = {
     "joins of strangers": lambda: parts(3000, lambda n: user(JOIN, {"LTime": 9 + n, "Node": f"y{n}"})),
     "leaves": lambda: parts(3000, lambda n: user(LEAVE, {"LTime": 9 + n, "Node": f"n{n % 4000:03d}"})),
     "facts": lambda: facts(4000),
-    "a vector of strangers": lambda: encode(
-        User(encode_body((2, "n001", 5, [[f"n{n:03d}", 1 << 40, 3, 1, 4] for n in range(3000)], True)))
+    "a vector of many": lambda: encode(
+        User(encode_body((2, "n001", [[f"n{n:03d}", 1 << 40, 3, 1, 4] for n in range(700)], 1)))
     ),
-    "a delta of many": lambda: encode(User(encode_body((4, "n001", "n001", 1 << 41, 1, [b""] * 8192)))),
+    "facts that just fit": lambda: facts(1100),
+    "a delta of many": lambda: encode(User(encode_body((4, "n001", "n001", 1 << 41, 1, [b""] * 8000)))),
     "lists in lists": lambda: bytes((Kind.PING,)) + claims(b"\xdd\x00\x00\xff\x00", b"\x81\xa1x"),
     "short lists in lists": lambda: bytes((Kind.PING,)) + claims(b"\xdc\xf0\x00", b"\x81\xa1x"),
     "maps in maps": lambda: bytes((Kind.PING,)) + claims(b"\x81\xa1x", b""),

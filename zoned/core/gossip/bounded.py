@@ -41,8 +41,7 @@ def unpack(data: bytes, *, raw: bool, tail: bool = False) -> Any:
     """One msgpack object, of ``raw`` strings or of text; ``tail``: more may follow, which is ignored.
 
     Raises PeerError: ``truncated``, ``msgpack_limit`` for what would cost too much, else ``msgpack``."""
-    if len(data) > _WALKED_FROM or (data.count(0xDD) + data.count(0xDC)) * len(data) > _CLAIMED:
-        walk(data)
+    check(data)
     try:
         return msgpack.unpackb(data, raw=raw)
     except msgpack.ExtraData as extra:
@@ -52,6 +51,12 @@ def unpack(data: bytes, *, raw: bool, tail: bool = False) -> Any:
     except _BROKEN as error:
         cut = type(error) is ValueError  # msgpack's others are subclasses
         raise PeerError("truncated" if cut else "msgpack", type(error).__name__) from error
+
+
+def check(data: bytes) -> None:
+    """PeerError if unpacking this might cost too much."""
+    if len(data) > _WALKED_FROM or (data.count(0xDD) + data.count(0xDC)) * len(data) > _CLAIMED:
+        walk(data)
 
 
 def walk(data: bytes | bytearray, at: int = 0, most: int = MAX_OBJECTS) -> int:

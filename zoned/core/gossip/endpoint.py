@@ -49,6 +49,8 @@ MAX_QUESTIONS = 16
 time. 250 in a packet would make us work, and send, for as many (to whatever address they name)."""
 MAX_SERF_BYTES = 4096
 """Of one Serf message: four times what Serf itself allows."""
+MAX_OWN_BYTES = 16384
+"""Of one message between agents in a packet: ten times what they send there, and a few ms of work."""
 _ASKING_BYTES = (bytes((QUERY,)), bytes((RELAY,)))
 
 
@@ -109,6 +111,8 @@ class Endpoint:
         if not user.body:
             raise PeerError("empty")
         if user.body[0] == MARK:
+            if len(user.body) > max(MAX_OWN_BYTES, self._wiring.settings.packet_bytes):
+                raise PeerError("reconcile_limit")
             self._reconciler.heard(user.body, now)
         elif len(user.body) > MAX_SERF_BYTES:
             raise PeerError("serf_limit")

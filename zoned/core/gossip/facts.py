@@ -13,6 +13,7 @@ with such a digest of its own, so that a thousand invalidations need not travel 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left, insort
 from typing import Any
 
 import msgpack
@@ -52,6 +53,7 @@ class FactMap:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kinds: dict[str, dict[str, Fact]] = {}
+        self._ages: dict[str, list[tuple[int, str, str]]] = {}  # of each kind's facts, oldest first
         self.digest = 0
         self._parts = [0] * PARTS
 
@@ -90,18 +92,20 @@ class FactMap:
             if len(self._kinds) >= _MAX_KINDS:
                 return False
             facts = self._kinds[fact.kind] = {}
+            self._ages[fact.kind] = []
+        ages = self._ages[fact.kind]
         known = facts.get(fact.subject)
         if known is not None:
             if (fact.clock, fact.origin, fact.value) <= (known.clock, known.origin, known.value):
                 return False
             self._flip(known)
+            del ages[bisect_left(ages, _age(known))]
         elif len(facts) >= self._limit:
-            oldest = min(facts.values(), key=_age)
-            if _age(fact) < _age(oldest):
+            if _age(fact) < ages[0]:
                 return False
-            del facts[oldest.subject]
-            self._flip(oldest)
+            self._flip(facts.pop(ages.pop(0)[2]))
         facts[fact.subject] = fact
+        insort(ages, _age(fact))
         self._flip(fact)
         return True
 

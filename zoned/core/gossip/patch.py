@@ -17,6 +17,7 @@ from typing import Any
 import msgpack
 
 from zoned.core.errors import PeerError
+from zoned.core.gossip import bounded
 from zoned.core.gossip.summary import hot_rows, number, whole_number
 from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import Dependency, InstanceKey
@@ -58,6 +59,7 @@ def encode_patch(old: Summary, new: Summary) -> bytes | None:
 
 def apply_patch(old: Summary, data: bytes) -> Summary:
     """The summary that ``data`` makes of ``old``; PeerError for nonsense."""
+    bounded.check(data)
     try:
         fields = msgpack.unpackb(data, raw=False, use_list=False, strict_map_key=True)
         return _patched(old, fields)

@@ -13,10 +13,9 @@ import re
 from collections import OrderedDict
 from typing import Any
 
-import msgpack
-
 from zoned.core.errors import PeerError
 from zoned.core.events import KeyVerb
+from zoned.core.gossip import bounded
 from zoned.core.gossip.keys import NO_BROADCAST, VERBS, KeyQueries
 from zoned.core.gossip.lamport import lamport
 from zoned.core.gossip.messages import Kind, User
@@ -38,6 +37,7 @@ from zoned.core.gossip.wiring import Wiring
 from zoned.core.names import Instant
 
 _MAX_FILTERS = 16
+_MAX_RELAY = 64  # objects in the header of what is to be relayed
 _MAX_PATTERN = 128
 _RISKY = re.compile(r"\)[*+?{]|\\\d|\(\?(?!:|i\))")  # repeated groups, back references: exponential here
 _REPEAT = re.compile(r"[*+?{]")
@@ -154,14 +154,12 @@ class Queries:
         return True
 
     def _relay(self, body: bytes) -> None:
-        unpacker = msgpack.Unpacker(raw=True, max_buffer_size=len(body))
-        unpacker.feed(body[1:])
-        try:
-            header = unpacker.unpack()
-            inner = body[1 + unpacker.tell() :]
-            to = address(header[b"DestAddr"], b"IP", b"Port")
-        except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
-            raise PeerError("relay", type(error).__name__) from error
+        end = bounded.walk(body, 1, _MAX_RELAY)
+        header, inner = unpack_map(body[1:end]), body[end:]
+        destination = header.get(b"DestAddr")
+        if type(destination) is not dict:
+            raise PeerError("relay")
+        to = address(destination, b"IP", b"Port")
         if not any(each.address == to for each in self._wiring.table.all()):
             self._wiring.reject("relay_stranger")
             return
@@ -178,10 +176,7 @@ class Queries:
 
 
 def _names(packed: bytes) -> list[object]:
-    try:
-        names = msgpack.unpackb(packed, raw=True)
-    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
-        raise PeerError("filters") from error
+    names = bounded.unpack(packed, raw=True, tail=True)
     return names if type(names) is list else []
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgpack
 
 from zoned.core.errors import PeerError
+from zoned.core.gossip import bounded
 from zoned.core.gossip.wire import checked_name
 from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import MAX_KEY_BYTES, InstanceKey
@@ -65,6 +66,7 @@ def decode_summary(data: bytes, limit: int) -> Summary:
         raise PeerError("summary_layout")
     try:
         body = _inflated(data[2:], limit) if data[1] == _DEFLATED else data[2:]
+        bounded.check(body)
         return _built(msgpack.unpackb(body, raw=False, use_list=False, strict_map_key=True))
     except (ValueError, TypeError, OverflowError, IndexError, zlib.error, msgpack.UnpackException) as error:
         raise PeerError("summary", type(error).__name__) from error
