@@ -44,6 +44,8 @@ class Member:
     accuser: NodeName  # who said that it failed ("" if nobody did)
     rtt_s: float | None  # measured or estimated round trip from here
     keys: tuple[str, ...] = ()  # fingerprints of its keys of gossip, first the one that seals
+    udp_ok: bool | None = None  # whether it answered the last probe by UDP; None: not tried yet
+    tcp_ok: bool | None = None  # and the last stream of ours to it
 
 
 class HotInstance(NamedTuple):

@@ -40,6 +40,7 @@ MAX_STREAMS = 128
 MAX_HELD_BYTES = 48 << 20
 """By all streams together."""
 MAX_INFLATING = 2
+_PUSH_PULLS = (Kind.PUSH_PULL, Kind.COMPRESSED)  # of what we call with, nothing else is compressed
 STREAM_TIMEOUT_S = 10.0
 _MAX_PACKET = 65536
 _RECEIVE_BUFFER = 2 << 20
@@ -87,7 +88,7 @@ class GossipIO:
         self._closed = False
         self.address: Address = ("", 0)
         """Where we listen, once started (the port is known even if 0 was asked for)."""
-        self.counters: dict[str, int] = {}
+        self.counters: dict[str, float] = {}
 
     # ---- life -----------------------------------------------------------------------------------
 
@@ -145,8 +146,9 @@ class GossipIO:
     def _send(self, action: SendPacket) -> None:
         if self._udp is None:
             return
+        data = self._seal.packet(action.data)
         try:
-            self._udp.sendto(self._seal.packet(action.data), action.address)
+            self._count("bytes_out", self._udp.sendto(data, action.address))
         except BlockingIOError:
             self._count("packets_unsent")
         except OSError:
@@ -164,6 +166,7 @@ class GossipIO:
             except OSError:
                 self._count("packets_failed")  # an ICMP error about one that we sent
                 continue
+            self._count("bytes_in", len(data))
             try:
                 plain = self._seal.open_packet(data)
             except PeerError as error:
@@ -217,17 +220,22 @@ class GossipIO:
             self._deliver(StreamReceived(stream=stream, data=data, sender=sender[:2]))
             answer = await self._replies[stream]
         held.add(len(answer))
-        writer.write(self._seal.stream(answer, answer=True))
-        await writer.drain()
+        await self._write(writer, self._seal.stream(answer, answer=True))
 
     # ---- TCP, ours ------------------------------------------------------------------------------
 
     async def _call(self, action: StreamCall) -> None:
+        began_s = time.monotonic()
         answer, refused = None, False
         try:
             answer = await self._ask(action.address, action.data, action.timeout_s, action.expects_answer)
         except ConnectionRefusedError:
             refused = True
+        if answer is not None and action.data[0] in _PUSH_PULLS:
+            self._count("push_pulls")
+            self._count("push_pull_seconds", time.monotonic() - began_s)
+            self._count("push_pull_bytes_out", len(action.data))
+            self._count("push_pull_bytes_in", len(answer))
         if action.expects_answer and not self._closed:
             self._deliver(StreamAnswered(call=action.call, data=answer, refused=refused))
 
@@ -247,8 +255,7 @@ class GossipIO:
                 held.add(len(data))
                 async with asyncio.timeout(timeout_s):
                     reader, writer = await asyncio.open_connection(*to)
-                    writer.write(self._seal.stream(data))
-                    await writer.drain()
+                    await self._write(writer, self._seal.stream(data))
                     if expects_answer:
                         return await self._whole(reader, self._seal.reader(LIMIT_BYTES, answer=True), held)
                     await reader.read(1)  # it closes once it has read all; hanging up first could cut it off
@@ -274,6 +281,7 @@ class GossipIO:
             if not chunk:
                 return None
             held.add(len(chunk))
+            self._count("bytes_in", len(chunk))
             whole = taking.feed(chunk)
         if whole[0] != Kind.COMPRESSED or len(whole) <= INFLATE_APART_BYTES:
             return whole
@@ -288,8 +296,13 @@ class GossipIO:
         else:
             self._count("rejected_" + reason)
 
-    def _count(self, what: str) -> None:
-        self.counters[what] = self.counters.get(what, 0) + 1
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        self._count("bytes_out", len(data))
+        writer.write(data)
+        await writer.drain()
+
+    def _count(self, what: str, by: float = 1) -> None:
+        self.counters[what] = self.counters.get(what, 0) + by
 
     def _own_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from zoned.core.members import MemberState
 from zoned.core.records import Reason, Source
 from zoned.core.snapshot import Snapshot
+from zoned.status.gossip_metrics import gossip_metrics
 
 OTHER = "_other"
 BACKEND = "memory"
@@ -99,7 +100,7 @@ class _SnapshotCollector(Collector):
         yield from self._forecasts(view)
         yield from _prefetch(view)
         outside = self._daemon_counters()
-        yield from _gossip({**view.counters.get("gossip", {}), **_rejected(outside.get("gossip_io", {}))})
+        yield from gossip_metrics(view, outside.get("gossip_io", {}))
         yield _staleness(view)
         worn = outside.get("gossip_key", {}).get("pool_used_ratio", 0.0)
         yield GaugeMetricFamily(
@@ -265,27 +266,6 @@ def _prefetch_results(counters: Mapping[str, float]) -> Metric:
         if result in _PREFETCH_RESULTS and reason in _REASONS:
             family.add_metric([result, reason], count)
     return family
-
-
-def _rejected(counters: Mapping[str, float]) -> Mapping[str, float]:
-    """What never reached the core, because it could not be opened."""
-    return {name: count for name, count in counters.items() if name.startswith("rejected_")}
-
-
-def _gossip(counters: Mapping[str, float]) -> Iterable[Metric]:
-    for name, text in (("queue_length", "Rumours waiting to be told."), ("health_score", "0 is healthy.")):
-        if name in counters:
-            yield GaugeMetricFamily(f"zoned_gossip_{name}", text, counters[name])
-    for unit, text in (("packets", "Datagrams."), ("bytes", "Bytes in datagrams.")):
-        family = CounterMetricFamily(f"zoned_gossip_{unit}", text, labels=["direction"])
-        for direction in ("in", "out"):
-            family.add_metric([direction], counters.get(f"{unit}_{direction}", 0))
-        yield family
-    rejected = CounterMetricFamily("zoned_gossip_rejected", "Messages that meant nothing.", labels=["reason"])
-    for name, count in counters.items():
-        if name.startswith("rejected_"):
-            rejected.add_metric([name.removeprefix("rejected_")], count)
-    yield rejected
 
 
 def _staleness(view: Snapshot) -> Metric:

@@ -99,7 +99,9 @@ class Channel:
         wiring = self._wiring
         wiring.count("reconcile_out")
         if len(body) < wiring.settings.room_bytes:
-            wiring.datagram(to.address, bytes((Kind.USER,)) + body)
+            data = bytes((Kind.USER,)) + body
+            wiring.traffic.went((data,))
+            wiring.datagram(to.address, data)
         else:
             wiring.call(to.address, encode_stream(User(body)), _nothing, expects_answer=False)
 

@@ -96,6 +96,7 @@ class Endpoint:
         questions = 0
         for message in messages:
             questions += _asks(message)
+            wiring.traffic.came(message)
             try:
                 if questions > MAX_QUESTIONS and _asks(message):
                     raise PeerError("questions")
@@ -132,6 +133,7 @@ class Endpoint:
         self._spreader.arm(now)
 
     def _stream_message(self, stream: int, what: StreamMessage, sender: Address, now: Instant) -> None:
+        self._wiring.traffic.came(what)
         if isinstance(what, PushPull):
             self._exchange.received(stream, what, now)
             return
@@ -187,6 +189,10 @@ class Endpoint:
         actions = self._wiring.actions
         if actions:
             self._wiring.actions = []
+            for action in actions:
+                if type(action) is StreamReply:
+                    self._wiring.traffic.streamed(action.data)
+                    self._wiring.count("stream_bytes_out", len(action.data))
         return actions
 
     def take_news(self) -> list[News]:

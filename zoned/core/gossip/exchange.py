@@ -67,6 +67,7 @@ class Exchange:
     def _answered(self, to: Address, join: bool, lost: bool, data: bytes | None, now: Instant) -> None:
         if data is None:
             self._wiring.count("push_pulls_failed")
+            self._reached(to, False)
             if self.joining:
                 self._look_again(now)  # it may have heard us, only its answer came late: then others know us
             return
@@ -76,6 +77,7 @@ class Exchange:
             self._wiring.reject(error.reason)
 
     def _take(self, to: Address, join: bool, lost: bool, answer: StreamMessage, now: Instant) -> None:
+        self._wiring.traffic.came(answer)
         if isinstance(answer, ErrorReply):
             self._wiring.reject("error_reply")
             text = f"gossip {to[0]}:{to[1]} refuses us: {answer.text[:200]!r}"
@@ -85,6 +87,7 @@ class Exchange:
             self._wiring.reject("unexpected_answer")
             return
         self._wiring.count("push_pulls")
+        self._reached(to, True)
         if len(self.reached) < self._wiring.settings.member_limit:
             self.reached[to] = now.mono_s
         self.merge(answer, now)
@@ -97,6 +100,11 @@ class Exchange:
             self._wiring.note("info", "joined", text, ("members", others), ("seed", f"{to[0]}:{to[1]}"))
         if join or joined or lost:
             self._look_again(now)
+
+    def _reached(self, to: Address, well: bool) -> None:
+        for known in self._wiring.table.all():
+            if known.address == to:
+                self._wiring.table.answered(known, tcp=well)
 
     def merge(self, theirs: PushPull, now: Instant) -> None:
         """Take over what another table says; rows that mean nothing are dropped and counted."""

@@ -79,6 +79,8 @@ class Known:
         "status_ltime",
         "suspicion",
         "tags",
+        "tcp_ok",
+        "udp_ok",
         "udp_warned",
         "versions",
     )
@@ -99,6 +101,8 @@ class Known:
         self.rtt_s: float | None = None
         self.accused_s = float("-inf")  # when we last told it that it is held dead
         self.udp_warned = False
+        self.udp_ok: bool | None = None
+        self.tcp_ok: bool | None = None
         self.conflict_noted = False
         self.counted_up = False  # the table's count of members that are up has us in it
         self._member: Member | None = None
@@ -160,8 +164,20 @@ class Known:
                 accuser=self.accuser,
                 rtt_s=self.rtt_s,
                 keys=self.tags.keys,
+                udp_ok=self.udp_ok,
+                tcp_ok=self.tcp_ok,
             )
         return self._member
+
+    def answered(self, *, udp: bool | None = None, tcp: bool | None = None) -> bool:
+        """It did, or did not, answer by these; True when that is news."""
+        before = self.udp_ok, self.tcp_ok
+        self.udp_ok = self.udp_ok if udp is None else udp
+        self.tcp_ok = self.tcp_ok if tcp is None else tcp
+        if before == (self.udp_ok, self.tcp_ok):
+            return False
+        self._member = None
+        return True
 
     def measured(self, rtt_s: float) -> bool:
         """A round trip of that length; True when the shown value is now off by a quarter or more."""
@@ -212,6 +228,11 @@ class Membership:
             self._up += 1 if known.counted_up else -1
         self._members = None
         self.version += 1
+
+    def answered(self, known: Known, *, udp: bool | None = None, tcp: bool | None = None) -> None:
+        """A member did, or did not, answer by these."""
+        if known.answered(udp=udp, tcp=tcp):
+            self.shown_changed()
 
     def shown_changed(self) -> None:
         """Only something that is shown changed (a round trip): nothing is derived from that."""

@@ -202,9 +202,11 @@ class Prober:
         except PeerError as error:
             self._wiring.reject(error.reason)
             return
+        self._wiring.traffic.came(answer)
         if not isinstance(answer, Ack) or answer.seq != probe.seq:
             return
         self._answered()
+        self._wiring.table.answered(probe.known, udp=False, tcp=True)
         self._wiring.count("udp_lost_tcp_well")
         if not probe.known.udp_warned:
             probe.known.udp_warned = True
@@ -263,6 +265,7 @@ class Prober:
             return  # relayed: the time says nothing about the target
         known.coordinate = coordinate
         known.udp_warned = False
+        self._wiring.table.answered(known, udp=True)
         self.vivaldi.measured(known.node, coordinate, rtt_s)
         if known.measured(rtt_s):
             self._wiring.table.shown_changed()

@@ -27,6 +27,8 @@ from zoned.core.names import Instant, NodeName
 
 Listener = Callable[[Known, MemberState | None, Instant], None]
 
+_FLAP_S = 60.0
+"""A member that is back so soon after it was held failed has flapped, as Serf counts."""
 _MAX_INCARNATION = 0xFFFFFFFF
 _WORDS = {
     MemberState.ALIVE: ("info", "member_up", "member up"),
@@ -71,6 +73,7 @@ class Rumours:
             self._conflict(known, heard)
             return
         elif not wins(Kind.ALIVE, heard.incarnation, known.standing, known.incarnation):
+            self._wiring.count("stale")
             self._tell_accused(known, now)
             return
         self._accept_alive(known, heard, None if new else known.state(), now)
@@ -83,6 +86,8 @@ class Rumours:
         if not known.is_up():
             known.leaving = False
         if known.standing is not Standing.ALIVE:
+            if before is MemberState.FAILED and now.mono_s - known.since_s < _FLAP_S:
+                self._wiring.count("flaps")
             known.enter(Standing.ALIVE, now)
             known.accuser = ""
         self._pass_on(heard)
@@ -94,6 +99,7 @@ class Rumours:
         """``heard.accuser`` had no answer from ``heard.node``."""
         known = self._table.get(heard.node)
         if known is None or not wins(Kind.SUSPECT, heard.incarnation, known.standing, known.incarnation):
+            self._wiring.count("stale")
             return
         if known is self.own:
             self.refute(heard.incarnation)
@@ -117,6 +123,7 @@ class Rumours:
         """``heard.node`` is gone, or has left if it says so itself."""
         known = self._table.get(heard.node)
         if known is None or not wins(Kind.DEAD, heard.incarnation, known.standing, known.incarnation):
+            self._wiring.count("stale")
             return
         if known is self.own and not self._wiring.leaving:
             self.refute(heard.incarnation)

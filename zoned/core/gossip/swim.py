@@ -143,7 +143,7 @@ class Swim(Endpoint):
     def counters(self) -> dict[str, int | float]:
         """Everything counted since the start, and the gauges of now."""
         wiring = self._wiring
-        counters = dict(wiring.counters)
+        counters = wiring.counters | wiring.traffic.counters()
         counters["queue_length"] = len(wiring.queue)
         counters["queue_dropped"] = wiring.queue.dropped
         counters["health_score"] = wiring.awareness.score

@@ -19,6 +19,7 @@ from zoned.core.gossip.messages import PacketMessage
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity
 from zoned.core.gossip.timers import Timers
+from zoned.core.gossip.traffic import Traffic
 from zoned.core.gossip.wire import MAX_PARTS, compound, compressed, encode, with_crc
 from zoned.core.members import News
 from zoned.core.names import Address, Instant
@@ -43,6 +44,7 @@ class Wiring:
         self.actions: list[Action] = []
         self.news: list[News] = []
         self.counters: dict[str, int | float] = {}
+        self.traffic = Traffic()
         self.leaving = False  # we are on our way out: no more refuting
         self._calls: dict[int, tuple[Address, Answered, Refused | None]] = {}
         self._called = 0
@@ -66,6 +68,7 @@ class Wiring:
         if len(self.queue):
             room = self.settings.room_bytes - 2 - sum(len(each) + 2 for each in parts)
             parts += self.queue.take(room, 2, self.table.up_count(), MAX_PARTS - len(parts))
+        self.traffic.went(parts)
         self.datagram(to, compound(parts))
 
     def gossip(self, to: Known) -> bool:
@@ -73,6 +76,7 @@ class Wiring:
         parts = self.queue.take(self.settings.room_bytes - _AROUND, 2, self.table.up_count(), MAX_PARTS)
         if not parts:
             return False
+        self.traffic.went(parts)
         data = compound(parts)
         if self.settings.compress_packets:
             shorter = compressed(data)
@@ -105,6 +109,7 @@ class Wiring:
         if expects_answer:
             self._calls[self._called] = (to, answered, refused)
         self.count("calls")
+        self.traffic.streamed(data)
         self.count("stream_bytes_out", len(data))
         wait_s = self.settings.stream_timeout_s if timeout_s is None else timeout_s
         call = StreamCall(
