@@ -165,3 +165,12 @@ def test_names() -> None:
     refuses(kinds.name("a"), "", "a b", "-a", "a/b", "a" * 129, "ä", 1)
     refuses(kinds.dependency_name(), "", "a:b", "a/b", "a b", "a,b")
     assert reads(kinds.dependency_name(), "catalog@db") == "catalog@db"
+
+
+def test_a_kind_or_auto() -> None:
+    kind = kinds.or_auto(kinds.integer(0, 64))
+    assert kind.expects == '"auto" or a whole number from 0 to 64'
+    assert reads(kind, "auto") is None and reads(kind, kind.from_text("auto")) is None
+    assert reads(kind, kind.from_text("8")) == 8
+    assert (kind.render(None), kind.render(8)) == ('"auto"', "8")
+    refuses(kind, "Auto", 65, -1, None, True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.core.pool import Pool
 from tests.core.solo import DEP, Solo, key, only, settings_of
 from zoned.core import events as ev
 from zoned.core.actions import AnswerPeer
+from zoned.core.cache import CacheSettings
 from zoned.core.events import FetchOutcome, Join, Purpose, Stop, StopKind
 from zoned.core.facts import OUT
 from zoned.core.flight import FlightSettings
@@ -206,7 +208,7 @@ def test_ring_ids_are_heard_with_requests_and_with_answers() -> None:
     a1 = pool.node("a1")
     incarnation = next(m.incarnation for m in a1.swim.members() if m.node == "c1")
     a1.facts.hear(Fact(OUT, "c1", str(incarnation), 1, "nobody"))
-    a1.settling.settle(pool.cluster.instant())
+    a1.settling.turn(pool.cluster.instant())
     assert pool.node("b1").agreement.disagreeing() == ()
     pool.host("a1").read(K, b"")
     pool.wait(0.3)  # less than a turn: no summary has told it
@@ -263,3 +265,31 @@ def test_the_hot_instance_of_a_loaded_holder_is_served_by_the_next() -> None:
     pool.give("b1", ev.LoadSampled(load=Load(network=0.2)))
     pool.wait(10.0)
     assert not any(pool.node(name).peers.is_busy("b1") for name in ("a1", "d1", "e1"))
+
+
+# ---- weights -------------------------------------------------------------------------------------------
+
+
+def weights(pool: Pool, at: str) -> dict[str, int]:
+    return {member.node: member.weight for member in pool.node(at).agreement.ring.members}
+
+
+def test_a_larger_store_after_a_restart_is_one_class_more_after_ten_minutes_for_everybody() -> None:
+    pool = Pool("a1", "b1", "c1", ring=QUICK)
+    assert weights(pool, "a1") == {"a1": 1, "b1": 1, "c1": 1}
+    larger = CacheSettings(max_bytes=512 << 20, default_ttl_s=None)
+    pool.host("c1").settings = replace(pool.host("c1").settings, cache=larger)
+    restart(pool, "c1", away_s=2.0)
+    pool.wait(500.0)
+    assert weights(pool, "a1")["c1"] == 1
+    pool.wait(140.0)
+    assert weights(pool, "a1")["c1"] == 2 and len(rings(pool, *pool.names)) == 1
+
+
+def test_a_store_two_classes_larger_counts_at_once() -> None:
+    pool = Pool("a1", "b1", "c1", ring=QUICK)
+    larger = CacheSettings(max_bytes=2 << 30, default_ttl_s=None)
+    pool.host("c1").settings = replace(pool.host("c1").settings, cache=larger)
+    restart(pool, "c1", away_s=2.0)
+    pool.wait(10.0)
+    assert weights(pool, "a1")["c1"] == 8 and len(rings(pool, *pool.names)) == 1

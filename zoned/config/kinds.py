@@ -171,6 +171,17 @@ def boolean() -> Kind:
     )
 
 
+def or_auto(kind: Kind) -> Kind:
+    """The word ``auto`` (None to us), or one of that kind."""
+    return Kind(
+        expects=f'"auto" or {kind.expects}',
+        example=kind.example,
+        parse=lambda value: None if value == "auto" else kind.parse(value),
+        from_text=kind.from_text,
+        render=lambda value: quoted("auto") if value is None else kind.render(value),
+    )
+
+
 def choice(*words: str) -> Kind:
     """One of some words."""
 

@@ -58,7 +58,7 @@ class Node:
         self.farewell = Farewell(settings.node, stages.swim, settings.placement.leave_hand_over_s)
         ring = self.agreement.settle(self.swim.members(), (), now)
         self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
-        self.settling = Settling(settings.node, stages, self.peers, settings.ring.gather_s)
+        self.settling = Settling(settings, stages, self.peers)
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
         self._last_turn_s = now.mono_s

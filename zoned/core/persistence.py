@@ -27,6 +27,7 @@ def export_state(stages: Stages) -> dict[str, Any]:
         "cache": stages.cache.export_state(),
         "learning": stages.tuner.export_state(),
         "gossip": stages.swim.export_state(),
+        "weight": stages.weight.weight,
     }
 
 
@@ -42,6 +43,11 @@ def restore_state(stages: Stages, state: Mapping[str, Any], now: Instant) -> Non
         stages.cache.restore_state(state["cache"], now)
         stages.tuner.restore_state(state["learning"], now)
         stages.swim.restore_state(state["gossip"], now)
+        weight = state["weight"]
+        if type(weight) is not int:
+            raise StateError(f"weight {weight!r}")
+        if stages.weight.restore(weight):
+            stages.swim.weigh(weight, now)
     except KeyError as error:
         raise StateError(f"state lacks {error}") from error
     for fact in stages.facts.all():  # after a restart of the whole pool nobody else may know it

@@ -49,8 +49,9 @@ class NodeSettings:
     """Our local HTTP endpoint, told to the others for their operators."""
     resp_address: Address | None = None
     """Where we read for clients of the Redis protocol, told likewise."""
-    weight: int = 1
-    """Capacity class: our share of the ring is weight / sum of weights. 0: holds nothing."""
+    weight: int | None = None
+    """Our share of the ring is weight / sum of weights. None: the class of our store's room (ring.weights);
+    0: holds nothing. Give all agents numbers, or none."""
     pool: str = ""
     """Tag that keeps zoned agents of other pools out, should seeds get crossed. "": we take any."""
     seed: int = 0

@@ -12,9 +12,10 @@ from __future__ import annotations
 from zoned.core.actions import Action, Note
 from zoned.core.facts import OUT
 from zoned.core.members import Fact, Member, MemberState
-from zoned.core.names import Instant, NodeName
+from zoned.core.names import Instant
 from zoned.core.peers import Peers
-from zoned.core.ring import Ring
+from zoned.core.ring import Ring, capacity_weight
+from zoned.core.settings import NodeSettings
 from zoned.core.stages import Stages
 
 _NEVER_S = float("inf")
@@ -23,15 +24,16 @@ _NEVER_S = float("inf")
 class Settling:
     """The ring and the routes of one node, kept in step with what it knows of the pool."""
 
-    def __init__(self, node: NodeName, stages: Stages, peers: Peers, gather_s: float) -> None:
-        """``gather_s``: see RingSettings."""
-        self._node = node
+    def __init__(self, settings: NodeSettings, stages: Stages, peers: Peers) -> None:
+        self._node = settings.node
         self._swim = stages.swim
         self._agreement = stages.agreement
         self._facts = stages.facts
         self._cache = stages.cache
+        self._weight = stages.weight
+        self._wanted_weight = capacity_weight(settings.cache.max_bytes, settings.cache.max_objects)
         self._peers = peers
-        self._gather_s = gather_s
+        self._gather_s = settings.ring.gather_s
         self._made_s = -_NEVER_S
         self._due_s = _NEVER_S  # members changed: when the ring follows
 
@@ -91,6 +93,9 @@ class Settling:
     def tick(self, now: Instant) -> list[Action]:
         """Once a turn, and when ``next_deadline`` has come."""
         actions: list[Action] = []
+        if self._weight.settle(self._wanted_weight, now):
+            self._swim.weigh(self._weight.weight, now)
+            actions += self._moved(now)
         members = self._swim.members()
         for node in self._agreement.missing(members, now):
             self._cache.gone(node)

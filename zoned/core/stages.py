@@ -21,7 +21,7 @@ from zoned.core.observe import Observer
 from zoned.core.placement import Planner
 from zoned.core.prefetch import Prefetcher
 from zoned.core.records import DependencyPolicy
-from zoned.core.ring import Agreement
+from zoned.core.ring import Agreement, OwnWeight, capacity_weight
 from zoned.core.settings import NodeSettings
 
 
@@ -33,6 +33,7 @@ class Stages:
     analyzer: Analyzer
     forecaster: Forecaster
     swim: Swim
+    weight: OwnWeight
     agreement: Agreement
     facts: FactBook
     planner: Planner
@@ -51,17 +52,18 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
     def chance(stage: str) -> Random:
         return Random(f"{settings.seed}/{name}/{stage}")
 
+    store = settings.cache
+    weight = OwnWeight(settings.weight, capacity_weight(store.max_bytes, store.max_objects))
     me = Identity(
         node=name,
         zone=zone,
-        weight=settings.weight,
+        weight=weight.weight,
         gossip=settings.gossip_address,
         peer=settings.peer_address,
         http=settings.http_address,
         resp=settings.resp_address,
         pool=settings.pool,
     )
-    store = settings.cache
     gossip = replace(settings.gossip, counts_half_life_s=settings.forecast.recent_half_life_s)
     cache = CacheController(store, policies)
     return Stages(
@@ -69,6 +71,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         analyzer=Analyzer(settings.graph),
         forecaster=Forecaster(settings.forecast, chance("forecast")),
         swim=Swim(gossip, me, chance("gossip"), now),
+        weight=weight,
         agreement=Agreement(settings.ring, name, settings.gossip.probe_interval_s),
         facts=FactBook(settings.facts, name),
         planner=Planner(settings.placement, name, zone, policies),

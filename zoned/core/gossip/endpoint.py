@@ -162,6 +162,12 @@ class Endpoint:
             self._rumours.refute(incarnation)
             self._spreader.arm(now)
 
+    def weigh(self, weight: int, now: Instant) -> None:
+        """We advertise another weight."""
+        self._wiring.me = self._wiring.me._replace(weight=weight)
+        self._rumours.announce()
+        self._spreader.arm(now)
+
     def compare(self, node: NodeName, now: Instant) -> None:
         """Its ring is another one than ours, for long: push and pull tables with it, and compare the rest."""
         known = self._wiring.table.get(node)
