@@ -43,10 +43,18 @@ def test_a_timer_made_while_running_waits_for_the_next_run() -> None:
     assert fired == [5.0] and timers.next_s() == 5.0
 
 
+def test_a_world_that_starts_late_was_not_frozen() -> None:
+    timers = Timers()
+    timers.at(1.0, lambda now: None)
+    assert timers.hold_s(at(9.0), 0.5) == 0.0
+    assert timers.hold_s(at(9.0), 0.5) == 8.0
+
+
 def test_a_late_world_postpones_verdicts_once() -> None:
     timers, fired = Timers(), []
     timers.at(1.0, lambda now: fired.append("round"))
     timers.at(2.0, lambda now: fired.append("verdict"), judges=True)
+    assert timers.hold_s(at(0.9), 0.5) == 0.0
     assert timers.hold_s(at(9.0), 0.5) == 8.0
     timers.run(at(9.0))
     assert fired == ["round"] and timers.next_s() == 10.0

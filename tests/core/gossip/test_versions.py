@@ -55,7 +55,7 @@ class Side:
             known = Known(one.node, one.gossip, meta_of(one), VERSIONS, NOW)
             known.enter(Standing.ALIVE, NOW)
             self.wiring.table.add(known)
-        self.reconciler = Reconciler(self.wiring, NOW)
+        self.reconciler = Reconciler(self.wiring, lambda address: None, NOW)
         self.address = identity(index).gossip
         self.sent: list[int] = []  # sizes of packets
         self.streams = 0

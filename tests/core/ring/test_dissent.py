@@ -66,6 +66,18 @@ def test_after_three_rounds_tables_are_compared_and_then_ever_more_rarely() -> N
     assert all(b - a == pytest.approx(60.0, abs=0.2) for a, b in zip(asked[5:-1], asked[6:], strict=True))
 
 
+def test_while_rings_move_nothing_is_compared() -> None:
+    one = dissent()
+    for second in range(10, 20, 2):
+        one.heard("n0", f"{second:016d}", OURS, at(second))  # theirs moves
+        assert one.to_compare(at(second + 1.9)) == ()
+    for second in range(20, 30, 2):
+        one.changed(f"{second:016d}", at(second))  # and ours
+        assert one.to_compare(at(second + 1.9)) == ()
+    assert one.known() == (("n0", f"{18:016d}", at(10).wall_s),), "it differs all the same"
+    assert one.to_compare(at(31.0)) == ("n0",)
+
+
 def test_not_everybody_at_once() -> None:
     turns = []
     for me in ("n0", "n1", "n3"):

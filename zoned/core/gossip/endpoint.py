@@ -67,7 +67,7 @@ class Endpoint:
         self._prober = prober = Prober(wiring, rumours, now)
         self._exchange = Exchange(wiring, rumours, self._serf, now)
         self._dialer = Dialer(wiring, self._exchange)
-        self._reconciler = Reconciler(wiring, now)
+        self._reconciler = Reconciler(wiring, self._exchange.call, now)
         rumours.listeners += [self._dialer.on_change, self._reconciler.on_change]
         self._routes: dict[type, Any] = {
             Ping: prober.ping,

@@ -20,7 +20,7 @@ with a SYN at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import xxhash
@@ -47,11 +47,12 @@ from zoned.core.gossip.counts import Counts
 from zoned.core.gossip.digests import Digests
 from zoned.core.gossip.facts import FactMap, fact_from
 from zoned.core.gossip.membership import Known
+from zoned.core.gossip.missed import Missed
 from zoned.core.gossip.summaries import Item, Summaries
 from zoned.core.gossip.versions import BUCKETS, Versions
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import Fact, FactHeard, MemberState
-from zoned.core.names import Instant, NodeName
+from zoned.core.names import Address, Instant, NodeName
 
 __all__ = ["MARK", "Reconciler"]
 
@@ -65,8 +66,10 @@ _ASK_PAUSE_S = 1.0
 class Reconciler:
     """Compares what we know with what others know, and routes our own kind of messages."""
 
-    def __init__(self, wiring: Wiring, now: Instant) -> None:
+    def __init__(self, wiring: Wiring, call: Callable[[Address], object], now: Instant) -> None:
+        """``call`` exchanges tables of members with the one at that address."""
         self._wiring = wiring
+        self.missed = Missed(wiring, call)
         self._channel = Channel(wiring)
         self.versions = Versions(wiring, self._channel)
         self.summaries = Summaries(wiring, self._channel, self.versions)
@@ -211,6 +214,7 @@ class Reconciler:
             node = entry[0]
             mine = self.versions.of(node, now.mono_s)
             if mine is None:
+                self.missed.named(node, peer, now)
                 continue  # not up here: nothing of it is ours to give or to want
             theirs = whole(entry[1]), whole(entry[2]), whole(entry[3])
             summary = whole(entry[4])

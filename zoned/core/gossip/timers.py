@@ -37,7 +37,7 @@ class Timers:
         self._heap: list[tuple[float, int, Timer]] = []
         self._made = 0
         self._dead = 0  # at most so many entries of the heap are cancelled
-        self._held = False
+        self._held = True  # the first wake-up is late by what the world took to start: nobody was frozen
 
     def at(self, when_s: float, call: Callable[[Instant], None], judges: bool = False) -> Timer:
         """Call back at ``when_s`` (mono seconds) or as soon after as the world ticks."""
