@@ -32,6 +32,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.PeerRead(request=1, key=K, sender="b1", purpose=ev.Purpose.COPY),
     ev.FetchDone(fetch=99, outcome=FetchOutcome.OK),
     ev.AccessBatch(accesses=(Access(K, key_hash(K), SIZE, True, b"c"),)),
+    ev.LocalHits(uses=(ev.LocalUse(K, key_hash(K), 2),), steps=(ev.Step(K, key_hash(K), b"c"),)),
     ev.Timed(source=Source.PEER, mean_s=0.1, count=3),
     ev.StoreLost(keys=(K,)),
     ev.Offered(sender="b1", keys=(K,), sizes=(SIZE,)),

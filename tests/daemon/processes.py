@@ -29,6 +29,7 @@ class Origin:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.delay_s = 0.0
+        self.padding = b""
         self.headers = {"Cache-Control": "max-age=600", "Content-Type": "text/plain"}
         self._closing = threading.Event()
         origin = self
@@ -39,7 +40,7 @@ class Origin:
             def do_GET(self) -> None:
                 origin.asked[self.path] += 1
                 origin._closing.wait(origin.delay_s)
-                body = f"body of {self.path}".encode()
+                body = f"body of {self.path}".encode() + origin.padding
                 self.send_response(200)
                 for name, value in origin.headers.items():
                     self.send_header(name, value)

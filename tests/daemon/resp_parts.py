@@ -77,8 +77,8 @@ class Parts:
 
 
 @asynccontextmanager
-async def resp_front(**kwargs: Any) -> AsyncIterator[Parts]:
-    """The front; ``kwargs`` are RespFront's."""
+async def resp_front(max_bytes: int = 10_000_000, **kwargs: Any) -> AsyncIterator[Parts]:
+    """The front; ``max_bytes`` is what it believes of the store; ``kwargs`` are RespFront's."""
     clock, node, store = Clock(), FakeNode(), MemoryStore(10_000_000)
     origin = FakeOrigin(clock, dict(BODIES))
     world = World(
@@ -92,7 +92,7 @@ async def resp_front(**kwargs: Any) -> AsyncIterator[Parts]:
     )
     async with asyncio.TaskGroup() as tasks, asyncio.timeout(15):
         driver = Driver(node, clock, world, lambda work, name: tasks.create_task(work))  # type: ignore[arg-type]
-        about = About(version="1.2.3", store=store, max_bytes=10_000_000)
+        about = About(version="1.2.3", store=store, max_bytes=max_bytes)
         front = RespFront(driver, clock, ["shop"], about, **kwargs)
         sock = bind_tcp(("127.0.0.1", 0), "resp.listen")
         parts = Parts(node, origin, driver, store, front, sock.getsockname()[1], [])

@@ -118,6 +118,13 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskAgain:
+    """Ask at each read of these, whatever ``Serve`` said: an access to them now calls for prefetches."""
+
+    keys: tuple[InstanceKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPeer:
     """Answer a peer's read: from the store, from a fetch (``fetch`` set), or not at all (``outcome`` not OK).
 
@@ -200,6 +207,7 @@ Action: TypeAlias = (
     | FetchOrigin
     | Keep
     | Discard
+    | AskAgain
     | AnswerPeer
     | Offer
     | Fit

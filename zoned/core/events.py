@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from zoned.core.names import Address, InstanceKey, NodeName, Zone
+from zoned.core.names import Address, InstanceKey, KeyHash, NodeName, Zone
 from zoned.core.records import Access, FitResult, Load, Source
 
 
@@ -80,9 +80,35 @@ class FetchDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessBatch:
-    """Accesses that needed no decision: hits of the hot lane, or uses reported from outside."""
+    """Uses that did not come through us, reported from outside."""
 
     accesses: tuple[Access, ...]
+
+
+class LocalUse(NamedTuple):
+    """An instance that the world served from our store without asking, ``times`` times."""
+
+    key: InstanceKey
+    key_hash: KeyHash
+    times: int
+
+
+class Step(NamedTuple):
+    """One access of one client, where the order of its accesses may mean something."""
+
+    key: InstanceKey
+    key_hash: KeyHash
+    client: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalHits:
+    """Reads that the world answered from our store without asking (see ``actions.Serve``), summed up since
+    the last such event. Each is in ``uses``; ``steps`` repeats those whose order may teach what follows what.
+    """
+
+    uses: tuple[LocalUse, ...]
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +282,7 @@ Event: TypeAlias = (
     | PeerRead
     | FetchDone
     | AccessBatch
+    | LocalHits
     | Timed
     | StoreLost
     | Offered

@@ -48,14 +48,16 @@ class Landings:
         source: Source,
         latency_s: float,
         now: Instant,
+        times: int = 1,
     ) -> None:
-        """Count one answered read, here and in the shadow of what plain LRU would have done with it. [hot]"""
+        """Count an answered read (or so many equal ones), here and in the shadow of what plain LRU would have
+        done with it. [hot]"""
         hit = source is Source.LOCAL
-        self._observer.access(Access(key, hashed, size, hit, client))
-        self._observer.served(key.dependency, source, latency_s)
+        self._observer.access(Access(key, hashed, size, hit, client), times)
+        self._observer.served(key.dependency, source, latency_s, times)
         near = bool(self._cache.holders(hashed)) if hit else source is Source.PEER
-        self._tuner.access(key, hashed, size, now, hit, near)
-        self._tuner.served(key.dependency, source)
+        self._tuner.access(key, hashed, size, now, hit, near, times)
+        self._tuner.served(key.dependency, source, times)
 
     def _keep(self, landing: Landing, now: Instant) -> list[Action]:
         flight = landing.flight

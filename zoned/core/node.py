@@ -245,6 +245,7 @@ class Node:
             ev.PeerRead: reads.peer_read,
             ev.FetchDone: reads.fetch_done,
             ev.AccessBatch: reads.accesses,
+            ev.LocalHits: reads.local_hits,
             ev.StoreLost: reads.store_lost,
             ev.Offered: reads.offered,
             ev.Timed: lambda e, now: observer.timed(e.source, e.mean_s, e.count),

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
-from zoned.core.actions import Action, AnswerPeer, Discard, Refuse, Serve
+from zoned.core.actions import Action, AnswerPeer, AskAgain, Discard, Refuse, Serve
 from zoned.core.events import (
     AccessBatch,
     FetchDone,
     FetchOutcome,
+    LocalHits,
     Offered,
     PeerRead,
     Purpose,
@@ -133,6 +134,16 @@ class Reads:
             self._observer.access(access)
             self._associate(access.key, access.key_hash, access.client, now)
         return self.prefetches(now)
+
+    def local_hits(self, event: LocalHits, now: Instant) -> list[Action]:
+        """Reads that the world answered from our store by itself: they count like any other."""
+        price_s = self._observer.price(Source.LOCAL)
+        for key, hashed, times in event.uses:
+            size = self._cache.used(key, hashed, times, now)
+            self._landings.account(key, hashed, size, b"", Source.LOCAL, price_s, now, times)
+        armed = [s.key for s in event.steps if self._associate(s.key, s.key_hash, s.client, now)]
+        actions = self.prefetches(now)
+        return [AskAgain(keys=tuple(armed)), *actions] if armed else actions
 
     def store_lost(self, event: StoreLost, now: Instant) -> list[Action]:
         """The store does not have what we believed it to hold."""

@@ -35,6 +35,9 @@ class Clock:
         self._since_s = self._born_wall_s if season_since_s is None else season_since_s
         self._start_s = self._since_s if season_start_s is None else season_start_s
 
+    mono_s = staticmethod(time.monotonic)
+    """The monotonic clock alone: for what has not even time for a whole Instant."""
+
     def now(self) -> Instant:
         """This moment."""
         mono_s, wall_s = time.monotonic(), time.time()

@@ -100,6 +100,7 @@ class Effects:
             act.FetchOrigin: lambda a: self._start(self._fetch_origin(a), f"fetch {a.fetch} from origin"),
             act.Keep: self._keep,
             act.Discard: self._discard,
+            act.AskAgain: self._ask_again,
             act.AnswerPeer: self._answer_peer,
             act.Offer: self._offer,
             act.Fit: lambda a: self._start(self._fit(a), f"fit {a.job.job}"),
@@ -122,6 +123,7 @@ class Effects:
                 source=Source.LOCAL,
                 stale=action.stale,
                 expires_s=action.expires_s,
+                again=not (action.stale or action.armed),
             )
             self._reads.answer(action.request, reply)
             return
@@ -169,6 +171,10 @@ class Effects:
     def _discard(self, action: act.Discard) -> None:
         for key in action.keys:
             self._world.store.delete(key)
+
+    def _ask_again(self, action: act.AskAgain) -> None:
+        for key in action.keys:
+            self._world.store.changed(key)
 
     # ---- what takes time ------------------------------------------------------------------------
 

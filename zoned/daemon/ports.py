@@ -93,6 +93,8 @@ class ReadReply:
     stale: bool = False
     expires_s: float = 0.0
     """Until when the copy in the store is fresh (mono seconds); infinity: for ever; 0: none is kept."""
+    again: bool = False
+    """Until then the same bytes may be served again without asking, if the node is told (``LocalHits``)."""
     detail: str = ""
 
 

@@ -27,6 +27,7 @@ from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Look
 
 _HIT, _STALE, _MISS = Lookup.HIT, Lookup.STALE, Lookup.MISS
 _STATE_VERSION = 1
+_MOST_TOUCHES = 3  # further ones at the same moment make no difference to any eviction policy
 
 
 class CacheController:
@@ -86,6 +87,20 @@ class CacheController:
         if not index.flags[slot] & USED:
             self._held.used(slot, now_s)
         return found
+
+    def used(self, key: InstanceKey, key_hash: KeyHash, times: int, now: Instant) -> int:
+        """The world served our copy so often without asking: that counts as look-ups that hit do. The copy's
+        size; 0 when it has gone since."""
+        slot = self._index.find(key, key_hash)
+        if slot is None:
+            return 0
+        for _ in range(times if times < _MOST_TOUCHES else _MOST_TOUCHES):
+            self._touch(key_hash)
+        index = self._index
+        index.heat[slot] = min(MAX_HEAT, index.heat[slot] + times)
+        if not index.flags[slot] & USED:
+            self._held.used(slot, now[0])
+        return self._held.policy.size_of(key_hash)
 
     def peer_lookup(self, key: InstanceKey, key_hash: KeyHash, now: Instant, touch: bool) -> Entry | None:
         """Another agent asks: our copy, if fresh. ``touch``: it asks because somebody there wants it now.

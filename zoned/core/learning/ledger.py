@@ -87,16 +87,16 @@ class Line:
         self.prefetched_origin = self.prefetched_peer = 0
         self.ttl_s: float | None = None  # how long copies of it live; not a count
 
-    def served(self, source: Source) -> None:
-        """[hot] One read was answered from there. (Identity: hashing an Enum costs more than all of this.)"""
+    def served(self, source: Source, times: int = 1) -> None:
+        """[hot] A read was answered from there. (Identity: hashing an Enum costs more than all of this.)"""
         if source is Source.LOCAL:
-            self.local += 1
+            self.local += times
         elif source is Source.PEER:
-            self.peer += 1
+            self.peer += times
         elif source is Source.ORIGIN:
-            self.origin += 1
+            self.origin += times
         else:
-            self.home += 1
+            self.home += times
 
     def tally(self) -> Tally:
         """The counts that can be priced, as they are now."""

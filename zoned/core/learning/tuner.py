@@ -26,6 +26,8 @@ from zoned.core.records import Advice, ArmScore, Forecast, LedgerLine, PrefetchO
 
 LRU = "lru"
 
+_MOST_REPEATS = 3  # further hits at the same moment make no difference to any policy
+
 
 class Tuner:
     """The learning stage."""
@@ -63,9 +65,11 @@ class Tuner:
         now: Instant,
         hit: bool | None = None,
         near: bool = False,
+        times: int = 1,
     ) -> None:
         """[hot] One access, answered or about to be. ``size`` 0 means not known: the mean so far is taken.
-        ``near``: another zone holds a copy, so a miss costs (or would have cost) the way there.
+        ``near``: another zone holds a copy, so a miss costs (or would have cost) the way there. ``times``: so
+        many hits at once; all but the first hit in every shadow, too.
 
         ``hit``: whether our store had it. While the shadow is exact that makes no difference. When it is a
         sample, what we know of every access corrects it (a control variate): outside of the sample LRU is
@@ -76,8 +80,11 @@ class Tuner:
         line = self._lines.get(key[0])
         if line is None:
             line = self._ledger.line(key[0])
-        line.requests += 1
+        line.requests += times
         missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near)
+        if times > 1:
+            for _ in range(min(times, _MOST_REPEATS) - 1):
+                self._shadow.access(key_hash, size, line.ttl_s, now[0], near)
         if hit is None:
             if missed:
                 line.lru_misses += missed
@@ -86,12 +93,12 @@ class Tuner:
         else:
             line.lru_misses += missed if hit else 1.0 + missed - self._shadow.scale
 
-    def served(self, dependency: Dependency, source: Source) -> None:
+    def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""
         line = self._lines.get(dependency)
         if line is None:
             line = self._ledger.line(dependency)
-        line.served(source)
+        line.served(source, times)
 
     def fetched(
         self, reason: Reason, dependency: Dependency, size: int, source: Source | None = None

@@ -48,23 +48,23 @@ class Observer:
         self._recent = [0.0, 0.0]  # decayed accesses and hits of the closed windows
         self.counters: dict[str, int | float] = {"windows": 0, "instances_dropped": 0}
 
-    def access(self, access: Access) -> None:
-        """[hot] Count one access in the open window. ``size`` 0 means not known (yet)."""
-        self._open.access(access)
+    def access(self, access: Access, times: int = 1) -> None:
+        """[hot] Count an access in the open window. ``size`` 0 means not known (yet)."""
+        self._open.access(access, times)
 
-    def served(self, dependency: Dependency, source: Source, latency_s: float) -> None:
+    def served(self, dependency: Dependency, source: Source, latency_s: float, times: int = 1) -> None:
         """[hot] A read was answered from that source after ``latency_s``."""
-        self._prices.add(source, latency_s, 1)
-        self._open.waited(dependency, latency_s)
+        self._prices.add(source, latency_s, times)
+        self._open.waited(dependency, latency_s * times)
         counts = self._served.get(dependency)
         if counts is None:
             if len(self._served) >= self._settings.max_dependencies:
                 dependency = OTHER
             counts = self._served.setdefault(dependency, [0, 0, 0, 0])
-        counts[place(source)] += 1
+        counts[place(source)] += times
 
     def timed(self, source: Source, mean_s: float, count: int) -> None:
-        """Timings without accesses (the hot lane reports those apart): they only move the price."""
+        """Timings without accesses (fronts report those apart): they only move the price."""
         self._prices.add(source, mean_s, count)
 
     def loaded(self, load: Load) -> None:

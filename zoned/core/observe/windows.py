@@ -33,26 +33,26 @@ class OpenWindow:
         # key_hash -> [accesses, size, key]: hashing the hash is much cheaper than hashing the key
         self._instances: dict[KeyHash, list[object]] = {}
 
-    def access(self, access: Access) -> None:
-        """[hot] Count one access."""
+    def access(self, access: Access, times: int = 1) -> None:
+        """[hot] Count an access, or so many equal ones."""
         key, hashed, size, hit, _ = access
-        self.pending += 1
+        self.pending += times
         line = self._dependencies.get(key[0])
         if line is None:
             line = self._line(key[0])
-        line[0] += 1
+        line[0] += times
         if hit:
-            line[1] += 1
-        line[2] += size
+            line[1] += times
+        line[2] += size * times
         use = self._instances.get(hashed)
         if use is not None:
-            use[0] += 1  # type: ignore[operator]  # a list is the cheapest thing to count in
+            use[0] += times  # type: ignore[operator]  # a list is the cheapest thing to count in
             if size:
                 use[1] = size
         else:
             if len(self._instances) >= self._room:
                 self._drop_least_used()
-            self._instances[hashed] = [1, size, key]
+            self._instances[hashed] = [times, size, key]
 
     def waited(self, dependency: Dependency, latency_s: float) -> None:
         """[hot] A reader of that dependency waited so long."""

@@ -11,8 +11,8 @@ cannot mend it.
 
 A local hit does no more than it must: one look in the node, one reply object, no log line. What it takes is
 summed up and told to the node once a second, because prices compare sources by what was measured. Rejected
-for now: an ``asyncio.Protocol`` of our own (2 to 3 times aiohttp's rate, see datapath.md); it comes with the
-hot lane.
+for now: an ``asyncio.Protocol`` of our own (2 to 3 times aiohttp's rate, see datapath.md), as the Redis
+protocol has (``resp_connection``).
 """
 
 from __future__ import annotations

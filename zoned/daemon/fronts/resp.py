@@ -5,7 +5,8 @@ Redis: reading, invalidating (``DEL``) and what clients ask on connecting. Write
 
 This file is the front as a whole: who may connect, which command goes where, and what is watched. The parts:
 ``resp_parser`` (bytes to commands), ``resp_connection`` (order, limits), ``resp_reads`` (commands on
-instances), ``resp_admin`` (all others), ``resp_table`` (what there is), ``resp_replies`` (values to bytes).
+instances), ``resp_admin`` (all others), ``resp_table`` (what there is), ``resp_replies`` (values to bytes);
+and the hot lane: ``resp_ready`` (replies that are ready) and ``resp_uses`` (what the node is told of them).
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ from zoned.daemon.fronts.resp_admin import Admin, Sections, process_section, unk
 from zoned.daemon.fronts.resp_connection import IDLE_S, RespConnection
 from zoned.daemon.fronts.resp_parser import MAX_BULK_BYTES
 from zoned.daemon.fronts.resp_reads import InstanceCommands, Refused
+from zoned.daemon.fronts.resp_ready import ReadyReplies
 from zoned.daemon.fronts.resp_session import Counts, Session
 from zoned.daemon.fronts.resp_table import READ_ONLY, STRANGERS, TABLE, WRITES
+from zoned.daemon.fronts.resp_uses import Uses
 from zoned.daemon.stores import MemoryStore
 
 MAX_CONNECTIONS = 1024
+MAX_READY_BYTES = 64 << 20
+"""Room for ready replies, over the store's own; never more than an eighth of it."""
 BACKLOG = 512
 WATCH_EVERY_S = 1.0
 
@@ -54,16 +59,19 @@ class RespFront:
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self.counts = Counts()
-        self._clock = clock
+        self.now_s: Callable[[], float] = clock.mono_s
         self._about = about
         self._max_connections = max_connections
-        self._born_s = clock.now().mono_s
+        self._born_s = clock.mono_s()
         self._connections: dict[RespConnection, Session] = {}
         self._port = 0
         self._server: asyncio.Server | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._admin = Admin(password, clock, self._sessions, self._sections, self._limits())
-        self._instances = InstanceCommands(driver, clock, dependencies, self.counts)
+        self.ready = ReadyReplies(about.store, min(MAX_READY_BYTES, about.max_bytes // 8))
+        self.uses = Uses(driver, self.now_s, self.counts)
+        self.timed: Callable[[float], None] = driver.served_locally
+        self._instances = InstanceCommands(driver, clock, dependencies, self.counts, self.ready)
 
     async def start(self, sock: socket.socket) -> None:
         """Serve on this socket, which is closed with the front."""
@@ -71,21 +79,19 @@ class RespFront:
         self._port = sock.getsockname()[1]
         self._server = await loop.create_server(lambda: RespConnection(self), sock=sock, backlog=BACKLOG)
         self._watch = loop.call_later(WATCH_EVERY_S, self._look)
+        self.uses.start()
 
     async def close(self) -> None:
         """Take no more connections, and close those there are."""
         if self._watch is not None:
             self._watch.cancel()
+        self.uses.close()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
             connection.close()
 
     # ---- connections --------------------------------------------------------------------------------
-
-    def now_s(self) -> float:
-        """The mono clock."""
-        return self._clock.now().mono_s
 
     def welcome(self, connection: RespConnection, transport: asyncio.Transport) -> Session | None:
         """A session for a new connection; None when there are too many."""
@@ -110,7 +116,7 @@ class RespFront:
             why = connection.overdue(now_s)
             if why is not None:
                 setattr(self.counts, why.value, getattr(self.counts, why.value) + 1)
-                connection.abort()
+                connection.close(at_once=True)
         self._watch = asyncio.get_running_loop().call_later(WATCH_EVERY_S, self._look)
 
     # ---- commands -----------------------------------------------------------------------------------
@@ -120,9 +126,9 @@ class RespFront:
         self.counts.commands += 1
         session, name = connection.session, args[0].upper()
         command = TABLE.get(name.decode("latin-1").lower())
+        session.last = "unknown" if command is None else command.name
         if command is None:
             return self._unknown(session, name, args)
-        session.last = command.name
         if not session.trusted and not command.stranger:
             return self._error("NOAUTH Authentication required.")
         if not command.fits(len(args)):
@@ -164,7 +170,8 @@ class RespFront:
 
     def counters(self) -> Mapping[str, float]:
         """For the metrics."""
-        return {**self.counts.metrics(), "open_connections": len(self._connections)}
+        told = {**self.counts.metrics(), **self.ready.counters()}
+        return {**told, "open_connections": len(self._connections)}
 
     def _sessions(self) -> Iterable[Session]:
         return self._connections.values()

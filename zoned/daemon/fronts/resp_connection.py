@@ -19,9 +19,13 @@ from typing import Protocol, cast
 
 from zoned.daemon.fronts import resp_replies as say
 from zoned.daemon.fronts.resp_parser import CommandParser, ProtocolError
+from zoned.daemon.fronts.resp_ready import GET, Ready, ReadyReplies
 from zoned.daemon.fronts.resp_session import Counts, Session
+from zoned.daemon.fronts.resp_uses import Uses
 
 MAX_UNANSWERED = 128
+MAX_AT_ONCE = 512
+"""Pieces of one read that the hot lane looks at; of more, each is a command like any other."""
 WRITE_BYTES = 256 << 10
 """Written at once; then the loop gets its turn, and we hear whether the client keeps up."""
 WRITE_HIGH_BYTES = 1 << 20
@@ -30,6 +34,9 @@ WHOLE_COMMAND_S = 30.0
 UNREAD_S = 30.0
 IDLE_S = 3600.0
 GOODBYE_S = 5.0
+
+
+_NONE: dict[bytes, Ready] = {}
 
 
 class Overdue(Enum):
@@ -44,9 +51,12 @@ class Front(Protocol):
     """What a connection needs of the front behind it."""
 
     counts: Counts
-
-    def now_s(self) -> float:
-        """The mono clock."""
+    ready: ReadyReplies
+    uses: Uses
+    timed: Callable[[float], None]
+    """Told how long a local hit took."""
+    now_s: Callable[[], float]
+    """The mono clock."""
 
     def welcome(self, connection: RespConnection, transport: asyncio.Transport) -> Session | None:
         """A session for a new connection; None when there are too many."""
@@ -81,6 +91,7 @@ class RespConnection(asyncio.Protocol):
 
     def __init__(self, front: Front) -> None:
         self._front = front
+        self._now_s = front.now_s
         self._transport: asyncio.Transport
         self.session: Session
         self._parser: CommandParser
@@ -92,8 +103,10 @@ class RespConnection(asyncio.Protocol):
         self._choked_s: float | None = None  # since when the client does not read
         self._going_on = False
         self._partial_s: float | None = None  # since when a command has begun and not ended
-        self._commands = 0
         self._ended = False  # the client has no more to say
+        self._ready = _NONE  # the front's entries while the hot lane may serve, else none
+        self.hits: list[Ready] = []
+        """What the hot lane served since it was last told (``Uses``)."""
 
     # ---- the transport's side -----------------------------------------------------------------------
 
@@ -109,17 +122,53 @@ class RespConnection(asyncio.Protocol):
         self.session = session
         self._parser = CommandParser(session.trusted)
         self._transport.set_write_buffer_limits(WRITE_HIGH_BYTES)
+        self._choose_lane()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        if not self._open or self.session.closing:
-            return
-        self._parser.feed(data)
-        self._advance()
+        """Bytes came: plain GETs of what is ready are served here and now, all else is commands."""
+        ready = self._ready
+        if ready:
+            pieces = data.split(GET, MAX_AT_ONCE)
+            if not pieces[0]:
+                data = self._serve(ready, pieces)
+                if not data:
+                    return
+        if self._open and not self.session.closing:
+            self._parser.feed(data)
+            self._advance()
+
+    def _serve(self, ready: dict[bytes, Ready], pieces: list[bytes]) -> bytes:
+        """[hot] Serve from the first piece (after the empty one) on, as far as replies are ready; one write.
+        The bytes that are left."""
+        now_s = self._now_s()
+        hits = self.hits
+        first = not hits
+        out = []
+        left = b""
+        for place in range(1, len(pieces)):
+            entry = ready.get(pieces[place])
+            if entry is None or now_s >= entry.until_s:
+                left = GET + GET.join(pieces[place:])
+                break
+            hits.append(entry)
+            out.append(entry.reply)
+        if out:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            if first:
+                self._front.uses.lanes.append(self)
+                self._front.timed((self._now_s() - now_s) / len(out))
+        return left
+
+    def _choose_lane(self) -> None:
+        """The hot lane serves while nothing is under way that its replies could overtake."""
+        free = self._open and self.session.trusted and not (self._places or self._out or self._going_on)
+        free = free and not (self.session.closing or self._ended or self._parser.partial)
+        self._ready = self._front.ready.entries if free and self._choked_s is None else _NONE
 
     def eof_received(self) -> bool:
         """The client has no more to say; it still gets the answers that are on their way."""
         self._ended = True
+        self._ready = _NONE
         if self._open:
             self._close_or_read()
         return True  # we close when all is answered
@@ -127,13 +176,15 @@ class RespConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone; answers that come now have nowhere to go."""
         self._open = False
+        self._ready = _NONE
         self._places.clear()
         self._out.clear()
         self._front.farewell(self)
 
     def pause_writing(self) -> None:
         """The client does not read."""
-        self._choked_s = self._front.now_s()
+        self._ready = _NONE
+        self._choked_s = self._now_s()
 
     def resume_writing(self) -> None:
         """It does again."""
@@ -152,6 +203,7 @@ class RespConnection(asyncio.Protocol):
         """Something that we waited for has come: look in this turn of the loop, once for all that came."""
         if not self._going_on and self._open:
             self._going_on = True
+            self._ready = _NONE
             asyncio.get_running_loop().call_soon(self._resume)
 
     def _resume(self) -> None:
@@ -168,23 +220,18 @@ class RespConnection(asyncio.Protocol):
                 args = parser.next()
                 if args is None:
                     break
-                self._commands += 1
                 self._say(self._front.perform(self, args))
                 parser.trusted = session.trusted
         except ProtocolError as error:
             self._front.counts.protocol_errors += 1
             session.closing = True
             self._say(say.error(f"ERR Protocol error: {error}"))
-        self._note_time()
+        now_s = session.active_s = self._now_s()
+        halting = parser.partial and not self._held()
+        self._partial_s = (self._partial_s or now_s) if halting else None
         self._write()
         self._close_or_read()
-
-    def _note_time(self) -> None:
-        now_s = self.session.active_s = self._front.now_s()
-        if not self._parser.partial or self._held():
-            self._partial_s = None
-        elif self._partial_s is None:
-            self._partial_s = now_s
+        self._choose_lane()
 
     def _held(self) -> bool:
         """Whether no further command may be begun now."""
@@ -239,6 +286,15 @@ class RespConnection(asyncio.Protocol):
 
     # ---- the front's side ---------------------------------------------------------------------------
 
+    def close(self, at_once: bool = False) -> None:
+        """Close when what has been written is out, or at once."""
+        self._ready = _NONE
+        self.session.closing = True
+        if at_once:
+            self._transport.abort()
+        else:
+            self._transport.close()
+
     def overdue(self, now_s: float) -> Overdue | None:
         """Why this connection has to go, if it has to."""
         session = self.session
@@ -246,18 +302,9 @@ class RespConnection(asyncio.Protocol):
             return Overdue.UNREAD
         if self._transport.is_closing() and now_s - session.active_s > GOODBYE_S:
             return Overdue.UNREAD
-        if not self._commands and now_s - session.born_s > FIRST_COMMAND_S:
+        if session.last == "NULL" and now_s - session.born_s > FIRST_COMMAND_S:
             return Overdue.SILENT
         if self._partial_s is not None and now_s - self._partial_s > WHOLE_COMMAND_S:
             return Overdue.SILENT
         idle = not self._places and now_s - session.active_s > IDLE_S
         return Overdue.IDLE if idle else None
-
-    def abort(self) -> None:
-        """Close at once, whatever is still to be written."""
-        self._transport.abort()
-
-    def close(self) -> None:
-        """Close when what has been written is out."""
-        self.session.closing = True
-        self._transport.close()

@@ -21,6 +21,7 @@ from zoned.core.records import Source
 from zoned.daemon.clock import Clock
 from zoned.daemon.driver import Driver
 from zoned.daemon.fronts import resp_replies as say
+from zoned.daemon.fronts.resp_ready import ReadyReplies
 from zoned.daemon.fronts.resp_session import Counts, Session
 from zoned.daemon.ports import ReadReply
 
@@ -56,12 +57,18 @@ class InstanceCommands:
     """Performs them. A command returns its reply, or None when it has kept a place for it."""
 
     def __init__(
-        self, driver: Driver, clock: Clock, dependencies: Collection[Dependency], counts: Counts
+        self,
+        driver: Driver,
+        clock: Clock,
+        dependencies: Collection[Dependency],
+        counts: Counts,
+        ready: ReadyReplies,
     ) -> None:
         self._driver = driver
         self._clock = clock
         self._names = {name.encode(): name for name in dependencies}
         self._counts = counts
+        self._ready = ready
         self.handlers: dict[str, Callable[[Asker, list[bytes]], bytes | None]] = {
             "get": self.get,
             "mget": lambda asker, args: self._all(asker, args[1:], _values),
@@ -84,6 +91,8 @@ class InstanceCommands:
 
         reply = self._driver.ask(key, asker.session.client, answered)
         if reply is not None:
+            if reply.again and reply.copy is not None:
+                self._ready.keep(key, reply.copy, reply.expires_s)
             return self._value(key, reply, proto)
         places.append(asker.later())
         return None

@@ -53,6 +53,10 @@ class Counts:
     hits: int = 0
     """Reads answered from this zone's store."""
     misses: int = 0
+    quick: int = 0
+    """The hits among them that the hot lane served."""
+    forgotten_uses: int = 0
+    """Hits that the node was not told of, because too many waited to be told."""
     errors: int = 0
     protocol_errors: int = 0
     failed_auths: int = 0

@@ -10,6 +10,8 @@ share it, so a hit copies nothing and an eviction during a slow write harms nobo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zoned.core.names import InstanceKey
 from zoned.daemon.copies import Copy
 
@@ -22,6 +24,12 @@ class MemoryStore:
         self._max_objects = max_objects
         self._copies: dict[InstanceKey, Copy] = {}
         self.used_bytes = 0
+        self._watchers: list[Callable[[InstanceKey], None]] = []
+
+    def watch(self, changed: Callable[[InstanceKey], None]) -> None:
+        """Call ``changed`` whenever a copy that was here is replaced or deleted, or must be asked for again:
+        for whoever keeps something made from copies."""
+        self._watchers.append(changed)
 
     def __len__(self) -> int:
         return len(self._copies)
@@ -38,6 +46,7 @@ class MemoryStore:
         before = self._copies.get(key)
         if before is not None:
             self.used_bytes -= len(before.body)
+            self.changed(key)
         self._copies[key] = copy
         self.used_bytes += len(copy.body)
 
@@ -47,7 +56,13 @@ class MemoryStore:
         if copy is None:
             return False
         self.used_bytes -= len(copy.body)
+        self.changed(key)
         return True
+
+    def changed(self, key: InstanceKey) -> None:
+        """Nothing made from the copy may be used any more."""
+        for watcher in self._watchers:
+            watcher(key)
 
     def check_limits(self) -> None:
         """Assert that the core kept its books: called when a step's actions are done, not in between."""
