@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.1
 BIN := .venv/bin
 STAMP := .venv/.installed
 SERVERS := serf redis-server
-BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_agent.py bench_resp.py)
+BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py)
 
 .PHONY: demo test check bench bench-pool soak servers
 

@@ -241,7 +241,13 @@ def test_when_all_claims_are_false_the_origin_answers() -> None:
     answer = pool.read("a1", K)
     assert answer.source is Source.ORIGIN
     assert answer.latency_s == pytest.approx(HIT_S + 2 * RTT_S + ORIGIN_S)
-    assert pool.node("a1").cache.counters["false_positives"] == 2
+    counters = pool.node("a1").cache.counters
+    assert counters["false_positives"] == 2
+    pool.wait(60.0)
+    pool.read("a1", key(9))
+    pool.wait(2.0)
+    assert (counters["false_collision"], counters["false_late"]) == (2, 0)  # the claims still stand
+    assert pool.node("a1").reads.flights.counters["holders_asked"] == 2
     assert pool.host("a1").transfers.asked_in_vain == 2
 
 

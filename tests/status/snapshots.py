@@ -151,7 +151,8 @@ def snapshot(**changes: Any) -> Snapshot:
         "summaries": {},
         "ages": {"n2": Ages(1.5, 0.25)},
         "counters": {
-            "cache": {"evicted": 5},
+            "cache": {"evicted": 5, "false_positives": 4, "false_late": 2, "false_collision": 1},
+            "flight": {"holders_asked": 40},
             "prefetch": {"used_forecast": 7, "dropped_full": 1},
             "gossip": {"queue_length": 0, "health_score": 1, "bytes_out": 99, "rejected_crc": 2},
         },

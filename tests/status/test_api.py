@@ -168,6 +168,9 @@ async def test_the_other_reads(tmp_path: Path) -> None:
         )
         assert status["members"] == {"alive": 2, "failed": 1}
         assert status["now"] == "2026-11-18T12:08:20.000Z"
+        assert status["directory"] == {
+            "asked": 40, "asked_in_vain": 4, "false_ratio": 0.1, "late": 2, "collision": 1, "unknown": 0,
+        }  # fmt: skip
         assert status["uptime_seconds"] == 3700.0
         members = (await s.json("/v1/members"))["members"]
         assert [m["state"] for m in members] == ["alive", "alive", "failed"]

@@ -58,6 +58,9 @@ def test_names_and_values() -> None:
     assert found["zoned_gossip_rejected_total", ("wrong_key",)] == 3
     assert found["zoned_prefetch_total", ("forecast", "used")] == 7
     assert found["zoned_peer_rtt_seconds", ("z2",)] == 0.08
+    assert found["zoned_directory_asks_total", ()] == 40
+    assert found["zoned_directory_false_positives_total", ("late",)] == 2
+    assert found["zoned_directory_false_positives_total", ("unknown",)] == 0
     assert found["zoned_gossip_staleness_seconds", ("summary", "z2")] == 1.5
     assert found["zoned_gossip_staleness_seconds", ("holdings", "z2")] == 0.25
     assert found["zoned_internal", ("error", "log")] == 1

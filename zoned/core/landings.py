@@ -30,8 +30,8 @@ class Landings:
     def land(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
         """A flight ended, one way or the other."""
         flight = landing.flight
-        for _ in flight.false_holders:
-            self._cache.false_positive()
+        for node in flight.false_holders:
+            self._cache.false_positive(node, flight.key_hash, now.mono_s)
         good = landing.outcome is FetchOutcome.OK
         if flight.reason is not Reason.DEMAND:
             self._prefetcher.settled(flight.key, good, landing.size, now)

@@ -175,6 +175,7 @@ class Reads:
         for dependency, reason, count in self._cache.take_uses():
             self._stages.tuner.prefetch_used(dependency, reason, count)
             self._prefetcher.used(reason, count)
+        self._cache.directory.judge(now.mono_s)
         gone = self._cache.sweep(now)
         return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
 

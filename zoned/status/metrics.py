@@ -227,8 +227,25 @@ def _cache(view: Snapshot) -> Iterable[Metric]:
         family = CounterMetricFamily("zoned_cache_evictions", "Copies that had to go.", labels=["backend"])
         family.add_metric([BACKEND], evictions)
         yield family
+    yield from _directory(view)
     known = sum(cache.directory.values())
     yield GaugeMetricFamily("zoned_directory_copies", "Copies in other stores that we know of.", known)
+
+
+def _directory(view: Snapshot) -> Iterable[Metric]:
+    """Members asked for copies, and those that had none, by cause: known half a minute later."""
+    asked = view.counters.get("flight", {}).get("holders_asked", 0)
+    text = "Times that a member was asked for a copy that it was said to have."
+    yield CounterMetricFamily("zoned_directory_asks", text, asked)
+    family = CounterMetricFamily(
+        "zoned_directory_false_positives",
+        "Those of them that had none: the digest was late, or fingerprints collided.",
+        labels=["cause"],
+    )
+    counts = view.counters.get("cache", {})
+    for cause in ("late", "collision", "unknown"):
+        family.add_metric([cause], counts.get("false_" + cause, 0))
+    yield family
 
 
 def _prefetch(view: Snapshot) -> Iterable[Metric]:

@@ -79,6 +79,7 @@ def status(snapshot: Snapshot, version: str, ready: bool) -> Json:
         "requests": 0 if total is None else total.requests,
         "queue_length": len(snapshot.queue),
         "flights": snapshot.flights,
+        "directory": directory(snapshot),
         "prices_seconds": {source.value: price for source, price in snapshot.prices_s.items()},
     }
 
@@ -115,6 +116,16 @@ def rehearsal(told: Rehearsal) -> Json:
         "warm_seconds": round(told.warm_s, 3),
         "origin_requests": round(told.origin_requests, 3),
     }
+
+
+def directory(snapshot: Snapshot) -> Json:
+    """How often members were asked for a copy that they were said to have, and had none: the digest was late,
+    two instances share a fingerprint, or nobody can tell. It takes half a minute until that is known."""
+    counts = snapshot.counters.get("cache", {})
+    asked = snapshot.counters.get("flight", {}).get("holders_asked", 0)
+    in_vain = counts.get("false_positives", 0)
+    causes = {cause: counts.get("false_" + cause, 0) for cause in ("late", "collision", "unknown")}
+    return {"asked": asked, "asked_in_vain": in_vain, "false_ratio": ratio(in_vain, asked), **causes}
 
 
 def cache(view: CacheView) -> Json:

@@ -248,7 +248,7 @@ def test_the_directory_answers_through_the_controller() -> None:
     hashed = key_hash(name(0))
     cache.heard(HoldingsHeard("b", (fingerprint_of(hashed),), (), True))
     assert cache.holders(hashed) == ("b",)
-    cache.false_positive()
+    cache.false_positive("b", hashed, 5.0)
     assert cache.directory_sizes() == {"b": 1} and cache.counters["false_positives"] == 1
     cache.gone("b")
     assert cache.holders(hashed) == ()

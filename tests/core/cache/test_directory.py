@@ -89,8 +89,8 @@ def test_a_bit_is_given_out_again_only_after_a_full_round() -> None:
 def test_false_positives_are_counted_and_keep_the_claim() -> None:
     directory, counters = make()
     directory.heard(heard("a", (1,)))
-    directory.false_positive()
-    directory.false_positive()
+    directory.false_positive("a", 1, 5.0)
+    directory.false_positive("a", 1, 6.0)
     assert counters["false_positives"] == 2
     assert directory.holders(1) == ("a",)
 

@@ -113,6 +113,33 @@ def test_a_newcomer_takes_snapshots_in_pieces() -> None:
     assert hosts[0].swim.counters["snapshot_pieces_sent"] == 30
 
 
+def test_a_snapshot_that_is_behind_is_caught_up_with_by_its_agent_s_log() -> None:
+    """Those who pass news on keep less of it; that must not make a newcomer take the same snapshot again."""
+    pool = Pool()
+    settings = replace(LAN, holdings_log=100, relay_log=4)
+    hosts = pool.start(3, settings)
+    pool.run(3)
+
+    def flushes(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            pool.do(hosts[0], "holding", [number], [])
+            pool.run(1.5)
+
+    hosts[0].swim.holdings_are(range(100, 200), pool.now())
+    flushes(0, 10)
+    newcomers = []
+    for index, first in ((3, 10), (4, 40)):
+        newcomers.append(pool.add(index, settings))
+        pool.do(newcomers[-1], "join", [hosts[1].identity.gossip])
+        pool.run(10)
+        flushes(first, 30)
+    for newcomer in newcomers:
+        directory = Directory(newcomer)
+        directory.read()
+        assert directory.held["n000"] == {*range(70), *range(100, 200)}
+    assert hosts[0].swim.counters["snapshot_pieces_sent"] == 4  # one to each of the others
+
+
 def test_a_restarted_agent_s_log_replaces_the_old_one() -> None:
     pool = Pool()
     hosts = pool.start(3)

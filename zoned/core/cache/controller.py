@@ -44,7 +44,9 @@ class CacheController:
         self.counters = self._held.counters
         self.eviction = self._held.eviction
         self._door: SecondRequest[KeyHash] | None = None  # what others hold comes in at its second request
-        self.directory = Directory(settings.max_directory_fingerprints, self.counters)
+        self.directory = Directory(
+            settings.max_directory_fingerprints, self.counters, settings.false_claim_wait_s
+        )
         self._warmth = Warmth(())
         # Parts of the interface that a part fulfils alone.
         self.entries = self._held.entries

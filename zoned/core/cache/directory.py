@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zoned.core.cache.false_claims import FalseClaims
 from zoned.core.members import HoldingsHeard
 from zoned.core.names import Fingerprint, KeyHash, NodeName
 
@@ -30,7 +31,8 @@ _MAX_RETIRED = 64  # more members gone (or reset) than that within a round of ti
 class Directory:
     """Claims of the other members, bounded over all of them."""
 
-    def __init__(self, max_claims: int, counters: dict[str, int]) -> None:
+    def __init__(self, max_claims: int, counters: dict[str, int], false_wait_s: float = 30.0) -> None:
+        """``false_wait_s``: see ``FalseClaims``."""
         self._max_claims = max_claims
         self._masks: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]  # by fingerprint % 256
         self._bit: dict[NodeName, int] = {}  # of those we have claims from
@@ -46,9 +48,12 @@ class Directory:
         self._decoded: dict[int, tuple[NodeName, ...]] = {}
         self._counters = counters  # of the whole stage
         counters.update(claims_dropped=0, false_positives=0, directory_resets=0)
+        self._false = FalseClaims(false_wait_s, counters)
+        self.judge = self._false.judge
 
     def heard(self, news: HoldingsHeard) -> None:
         """A member's digest changed, or (reset) starts afresh."""
+        self._false.heard(news)
         if news.reset:
             self._counters["directory_resets"] += 1
             self.gone(news.node)
@@ -63,6 +68,7 @@ class Directory:
 
     def gone(self, node: NodeName) -> None:
         """The member failed or left: it holds nothing as far as we are concerned."""
+        self._false.gone(node)
         bit = self._bit.pop(node, None)
         if bit is None:
             return
@@ -80,9 +86,11 @@ class Directory:
         names = self._decoded.get(mask)
         return self._decode(mask) if names is None else names
 
-    def false_positive(self) -> None:
-        """A member was asked, and had no copy. Its claim stays: its digest will say when it is gone."""
+    def false_positive(self, node: NodeName, hashed: KeyHash, now_s: float) -> None:
+        """That member was asked, and had no copy. Its claim stays: its digest will say when it is gone, and
+        whether it was late or never true (``false_claims.py``)."""
         self._counters["false_positives"] += 1
+        self._false.met(node, hashed & _FINGERPRINT, node in self.holders(hashed), now_s)
 
     def tidy(self) -> None:
         """Wipe the bits of members that are gone from one partition: a 256th of the work each time."""

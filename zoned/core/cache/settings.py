@@ -54,6 +54,9 @@ class CacheSettings:
     max_directory_fingerprints: int = 2_000_000
     """How many (member, instance) claims of other members we remember, over all of them (about 100 B each).
     Claims beyond it are dropped and counted: their instances come from the origin instead of from a peer."""
+    false_claim_wait_s: float = 30.0
+    """A member that had no copy, although its digest said so, and whose digest still does after so long,
+    holds another instance of the same fingerprint. Range: above what a change takes to reach everybody."""
     max_counts: int = 200_000
     """How many counts of other members' uses we remember, over all of them (about 150 B each)."""
 

@@ -36,6 +36,7 @@ class FlightDesk:
         self._next_fetch = 1
         self.counters = {
             "started": 0,
+            "holders_asked": 0,
             "coalesced": 0,
             "hedged": 0,
             "timeouts": 0,
@@ -157,6 +158,8 @@ class FlightDesk:
             break
         else:
             raise AssertionError("a route ends with the origin")
+        if step.kind in (StepKind.HOLDER, StepKind.PREFETCH):
+            self.counters["holders_asked"] += 1
         fetch = self._next_fetch
         self._next_fetch += 1
         timeout = self._timeout(step.kind)

@@ -191,7 +191,10 @@ class Digests:
         have = mine[1] if mine[0] == epoch else 0
         if first <= have + 1:
             return True
-        self._snapshots.take(node)
+        if have and heard is not None:
+            self._pull(node, heard, now)  # who passes news on keeps less of it than its agent
+        else:
+            self._snapshots.take(node)
         return False
 
     # ---- snapshots ----
