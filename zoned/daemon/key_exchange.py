@@ -190,9 +190,7 @@ class KeyExchange:
                 "gossip.key_file, with gossip.verify_incoming and verify_outgoing on in the end"
             )
 
-    async def _everywhere(
-        self, verb: KeyVerb, subject: str, told: str, key: bytes | None
-    ) -> dict[str, Any]:
+    async def _everywhere(self, verb: KeyVerb, subject: str, told: str, key: bytes | None) -> dict[str, Any]:
         try:
             await self._do(verb, subject)
         except OSError as error:

@@ -2,9 +2,12 @@
 
 Rumours can all get lost; this is what repairs the table in the end, and the only way that two halves of a
 healed partition learn of each other. Rows are merged as if they had come as messages, with two twists from
-memberlist: a dead row only makes us suspect (its member may refute), and what they say about us is read
-last, when whoever must hear our refutation is known. We answer after merging, not before as memberlist does,
-so that the answer already contains our refutation: a healed partition then needs one dial, not two.
+memberlist: a dead row only makes us suspect (its member may refute), and we accuse nobody in our own name
+for what stands in another's table, as memberlist does: a slow member that comes back calls several others,
+and each of them would confirm its errors (in a run of 100 with 10 slow ones, 445 healthy members were held
+failed with that, 1 without). What they say about us is read last, when whoever must hear our refutation is
+known. We answer after merging, not before as memberlist does, so that the answer already contains our
+refutation: a healed partition then needs one dial, not two.
 """
 
 from __future__ import annotations
@@ -122,7 +125,6 @@ class Exchange:
                 self._wiring.reject(error.reason)
 
     def _merge_row(self, row: Row, now: Instant) -> None:
-        me = self._wiring.me.node
         if row.standing is Standing.ALIVE:
             if len(row.versions) >= 2 and not row.versions[0] <= _OUR_PROTOCOL <= row.versions[1]:
                 raise PeerError("protocol")
@@ -131,7 +133,7 @@ class Exchange:
         elif row.standing is Standing.LEFT:
             self._rumours.dead(Dead(row.incarnation, row.node, row.node), now)
         else:
-            self._rumours.suspect(Suspect(row.incarnation, row.node, me), now)
+            self._rumours.suspect(Suspect(row.incarnation, row.node, row.node), now)
 
     def _bytes(self, join: bool) -> bytes:
         rows = tuple(

@@ -36,6 +36,10 @@ from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import MemberState
 from zoned.core.names import Address, Instant, NodeName
 
+_NACK_AFTER = 0.8
+"""Of ``probe_timeout_s``, as in the paper. memberlist waits all of it: half a second until helpers are asked
+and half a second more, so every nack comes just after the prober has blamed itself for its lack."""
+
 
 def _place(known: Known) -> tuple[int, NodeName]:
     """A member's place in the order of probing, the same for all: no zone's members are neighbours there."""
@@ -107,8 +111,8 @@ class Prober:
             return
         seq = self._new_seq()
         relay = _Relay(ping.source or sender, ping.seq, ping.nack)
-        wait_s = now.mono_s + wiring.settings.probe_timeout_s
-        relay.timer = wiring.timers.at(wait_s, partial(self._relay_over, seq))
+        nack_s = now.mono_s + _NACK_AFTER * wiring.settings.probe_timeout_s
+        relay.timer = wiring.timers.at(nack_s, partial(self._relay_late, seq))
         self._relays[seq] = relay
         wiring.send(ping.target, Ping(seq, ping.node, wiring.me.gossip, wiring.me.node))
 
@@ -250,10 +254,16 @@ class Prober:
         self._wiring.timers.cancel(probe.deadline)
         self._probe = None
 
+    def _relay_late(self, seq: int, now: Instant) -> None:
+        """No ack so far: say so in time for the asker's verdict; should one come yet, it is passed on."""
+        relay, wiring = self._relays[seq], self._wiring
+        if relay.nack:
+            wiring.send(relay.asker, Nack(relay.seq))
+        left_s = (1 - _NACK_AFTER) * wiring.settings.probe_timeout_s
+        relay.timer = wiring.timers.at(now.mono_s + left_s, partial(self._relay_over, seq))
+
     def _relay_over(self, seq: int, now: Instant) -> None:
-        relay = self._relays.pop(seq, None)
-        if relay is not None and relay.nack:
-            self._wiring.send(relay.asker, Nack(relay.seq))
+        del self._relays[seq]
 
     def _located(self, known: Known, payload: bytes, rtt_s: float) -> None:
         try:

@@ -281,7 +281,7 @@ class Reconciler:
             self.forgotten(known.node)
         elif known.is_zoned() and before not in (MemberState.SUSPECT, MemberState.LEAVING, MemberState.ALIVE):
             self.counts.met(known.node, now)
-            others = len(self._channel.peers())
+            others = len(self._wiring.table) - 1
             if self._wiring.rng.random() * others < self._wiring.settings.greeters:
                 self.greet(known, now)
 

@@ -96,7 +96,8 @@ class Rumours:
             self._wiring.news.append(MemberChanged(known.member(), before))
 
     def suspect(self, heard: Suspect, now: Instant) -> None:
-        """``heard.accuser`` had no answer from ``heard.node``."""
+        """``heard.accuser`` had no answer from ``heard.node``; hearsay (a table) names the node itself."""
+        accuser = heard.accuser if heard.accuser != heard.node else None
         known = self._table.get(heard.node)
         if known is None or not wins(Kind.SUSPECT, heard.incarnation, known.standing, known.incarnation):
             self._wiring.count("stale")
@@ -106,15 +107,15 @@ class Rumours:
             return
         suspicion = known.suspicion
         if suspicion is not None:
-            if suspicion.confirm(heard.accuser):
+            if accuser is not None and suspicion.confirm(accuser):
                 self._pass_on(heard)
                 self._arm(known, suspicion)
             return
         before = known.state()
         known.incarnation = heard.incarnation
-        known.accuser = heard.accuser
+        known.accuser = accuser or ""
         known.enter(Standing.SUSPECT, now)
-        known.suspicion = Suspicion(heard.accuser, self._table.up_count(), self._wiring.settings, now.mono_s)
+        known.suspicion = Suspicion(accuser, self._table.up_count(), self._wiring.settings, now.mono_s)
         self._arm(known, known.suspicion)
         self._pass_on(heard)
         self.changed(known, before, now)

@@ -38,15 +38,17 @@ class Suspicion:
 
     __slots__ = ("_accusers", "_least_s", "_most_s", "_started_s", "_wanted", "timer")
 
-    def __init__(self, accuser: NodeName, members: int, settings: GossipSettings, started_s: float) -> None:
+    def __init__(
+        self, accuser: NodeName | None, members: int, settings: GossipSettings, started_s: float
+    ) -> None:
         self._wanted, self._least_s, self._most_s = bounds_s(members, settings)
         self._started_s = started_s
-        self._accusers = {accuser: None}
+        self._accusers = {} if accuser is None else {accuser: None}  # None: hearsay, nobody's own probe
         self.timer: Timer | None = None
 
     def deadline_s(self) -> float:
         """When the verdict falls, with the confirmations so far."""
-        count = len(self._accusers) - 1
+        count = max(0, len(self._accusers) - 1)
         return self._started_s + timeout_s(count, self._wanted, self._least_s, self._most_s)
 
     def confirm(self, accuser: NodeName) -> bool:

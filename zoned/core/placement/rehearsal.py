@@ -129,9 +129,7 @@ def _claimed_copies(nodes: Sequence[NodeName], stage: Stage, tally: _Tally) -> N
     held, seen, alone = stage.claims.alone(nodes, sorted(roster.safe), MAX_SCANNED)
     if not seen:
         return
-    if (
-        roster.zone not in roster.draining
-    ):  # ours are safe ones, and no digest names them
+    if roster.zone not in roster.draining:  # ours are safe ones, and no digest names them
         ours = frozenset(stage.fingerprints)
         alone = [fingerprint for fingerprint in alone if fingerprint not in ours]
     told = [stage.summaries[node] for node in nodes]
