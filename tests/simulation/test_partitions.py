@@ -56,6 +56,7 @@ def halves_are_apart(pool: MemberPool) -> bool:
     ("count", "seconds", "limit_s"),
     [(10, MINUTE_S, 5.0), (30, MINUTE_S, 5.0), (10, 10 * MINUTE_S, 60.0)],
 )
+@pytest.mark.timeout(60)
 def test_a_partition_heals(count: int, seconds: float, limit_s: float) -> None:
     heals(count, seconds, limit_s, seed=1)
 
@@ -75,7 +76,7 @@ def heals(count: int, seconds: float, limit_s: float, seed: int) -> float:
     return took_s
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_a_partition_of_a_week_heals_within_two_minutes() -> None:
     """Slower timers of probes and anti-entropy, which have no part in healing, make the week a short one."""
     pool = settled(4, 1, probe_interval_s=120.0, reconcile_interval_s=600.0, push_pull_interval_s=600.0)
