@@ -2,6 +2,7 @@
 #   make demo [ARGS="--seconds 60"]   zones as real agent processes on loopback, and what they gain
 #   make test [ARGS="tests/core"]     the tests           make check   style and types
 #   make soak [ARGS="--seconds 600"]  Serf's agents and ours in one encrypted pool, and Serf's log of it
+#   make fuzz [ARGS="1000000 1"]      so many mutated packets and streams into a whole node, from a seed
 #   make bench                        ratios against a peer in the same run, and costs of the hot parts
 #   make bench-pool [ARGS="--sizes 3,10"]   pools of serf and zoned in turn: crashes, joins, cost at rest
 
@@ -9,9 +10,9 @@ PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.1
 BIN := .venv/bin
 STAMP := .venv/.installed
 SERVERS := serf redis-server
-BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py)
+BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py bench_hostile.py)
 
-.PHONY: demo test check bench bench-pool soak servers
+.PHONY: demo test check bench fuzz bench-pool soak servers
 
 demo: $(STAMP)
 	@$(BIN)/zoned demo $(ARGS)
@@ -22,6 +23,9 @@ test: $(STAMP) servers
 check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+fuzz: $(STAMP)
+	@PYTHONPATH=. $(BIN)/python -m tests.fuzz.machine $(or $(ARGS),1000000)
 
 bench: $(STAMP)
 	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
