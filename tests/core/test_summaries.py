@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.solo import DEP, SIZE, Solo, at, key, settings_of
+from zoned.core.gossip.patch import encode_patch
 from zoned.core.members import Summary
 from zoned.core.names import key_hash
 from zoned.core.records import DependencyForecast, Forecast, InstanceDemand, Load, Plan
@@ -70,6 +71,20 @@ def test_it_says_who_holds_what_and_expects_what() -> None:
         (DEP, (1.0, 5.0, 9.0), 60.0),
     ]
     assert not told.draining and not told.drained
+
+
+def test_forecasts_are_told_to_two_digits_and_in_the_order_of_a_patch() -> None:
+    desk = Desk()
+    desk.forecast = forecast_of(2, 1, lines=(line(HOUR, 5.4321), line(DAY, 1234.5)))
+    told = desk.at(1.0)
+    assert told is not None
+    assert [hot.key for hot in told.hot] == [key(1), key(2)]
+    assert (told.demand[0].hour, told.demand[0].day) == ((1.0, 5.4, 9.0), 1200.0)
+    desk.forecast = forecast_of(2, 1, lines=(line(HOUR, 5.4399), line(DAY, 1232.1)))
+    assert desk.at(100.0) is None, "no news"
+    desk.load(0.5)
+    later = desk.at(200.0)
+    assert later is not None and len(encode_patch(told, later) or b"") < 80
 
 
 def test_nothing_new_is_not_told_and_news_waits_for_its_time() -> None:

@@ -68,10 +68,7 @@ class Publisher:
             used_ratio=_step(1.0 - cache.capacity_left()),
             hit_ratio=_step(observer.hit_ratio),
             demand=_demand(forecast),
-            hot=tuple(
-                HotInstance(i.key, i.expected, i.size)
-                for i in forecast.instances[: settings.summary_instances]
-            ),
+            hot=_hot(forecast, settings.summary_instances),
             draining=draining,
             drained=drained,
         )
@@ -93,7 +90,17 @@ def _demand(forecast: Forecast) -> tuple[DependencyDemand, ...]:
     """Per dependency, the next hour's quantiles and the next day's mean."""
     hour = {f.dependency: f.quantiles for f in forecast.dependencies if f.horizon_s <= _HOUR_S}
     day = {f.dependency: f.mean for f in forecast.dependencies if f.horizon_s > _HOUR_S}
-    return tuple(DependencyDemand(name, hour[name], day.get(name, 0.0)) for name in sorted(hour))
+    return tuple(
+        DependencyDemand(name, (_about(low), _about(mid), _about(high)), _about(day.get(name, 0.0)))
+        for name, (low, mid, high) in sorted(hour.items())
+    )
+
+
+def _hot(forecast: Forecast, most: int) -> tuple[HotInstance, ...]:
+    """The hottest, by expected uses, then key: the order that a patch of a summary can rely on."""
+    hot = [HotInstance(one.key, _about(one.expected), one.size) for one in forecast.instances[:most]]
+    hot.sort(key=lambda one: (-one.uses, one.key))
+    return tuple(hot)
 
 
 def _same(made: Summary, last: Summary) -> bool:
@@ -112,6 +119,11 @@ def _same(made: Summary, last: Summary) -> bool:
 
 def _stepped(load: Load) -> Load:
     return Load(cpu=_step(load.cpu), memory=_step(load.memory), network=_step(load.network))
+
+
+def _about(amount: float) -> float:
+    """To two digits: a forecast is not better than that, and the third would make every line news."""
+    return float(f"{amount:.2g}")
 
 
 def _step(ratio: float) -> float:
