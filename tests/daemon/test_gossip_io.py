@@ -11,10 +11,12 @@ import pytest
 
 from zoned.core.actions import SendPacket, StreamCall, StreamReply
 from zoned.core.events import Event, PacketReceived, StreamAnswered, StreamReceived
-from zoned.core.gossip.messages import Ack, Ping, User
+from zoned.core.gossip.messages import Ack, ErrorReply, Ping, User
 from zoned.core.gossip.stream import LIMIT_BYTES, compressed_stream, decode_stream, encode_stream
 from zoned.daemon import gossip_io
 from zoned.daemon.gossip_io import GossipIO
+from zoned.daemon.gossip_seal import Seal
+from zoned.daemon.keyring import Keyring
 
 PING = encode_stream(Ping(7, "n", None, ""))
 
@@ -224,3 +226,21 @@ async def test_all_streams_together_hold_so_much_and_no_more(monkeypatch: pytest
         writer.close()
         assert isinstance(one.events[0], StreamReceived) and one.events[0].data == whole
         assert one.io._budget.used == 0
+
+
+@pytest.mark.asyncio
+async def test_who_has_the_wrong_key_is_told_so_under_ours() -> None:
+    ours, theirs = Seal(Keyring((b"a" * 16,))), Seal(Keyring((b"b" * 16,)))
+    one = GossipIO(lambda event: None, seal=ours)
+    await one.start(("127.0.0.1", 0))
+    try:
+        for data, why in ((theirs.stream(PING), "not in our keyring"), (PING, "not encrypted")):
+            reader, writer = await asyncio.open_connection(*one.address)
+            writer.write(data)
+            answer = ours.reader(LIMIT_BYTES, answer=True).feed(await reader.read())
+            writer.close()
+            assert answer is not None
+            told = decode_stream(answer)
+            assert isinstance(told, ErrorReply) and why in told.text
+    finally:
+        await one.close()
