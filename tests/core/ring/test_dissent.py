@@ -66,6 +66,13 @@ def test_after_three_rounds_tables_are_compared_and_then_ever_more_rarely() -> N
     assert all(b - a == pytest.approx(60.0, abs=0.2) for a, b in zip(asked[5:-1], asked[6:], strict=True))
 
 
+def test_in_a_large_pool_summaries_take_longer() -> None:
+    for members, patience_s in ((32, 3.0), (60, 9.0), (200, 21.0)):
+        one = dissent(members=members)
+        one.heard("n0", OTHER, OURS, at(10))
+        assert one.next_s == pytest.approx(10.0 + patience_s)
+
+
 def test_while_rings_move_nothing_is_compared() -> None:
     one = dissent()
     for second in range(10, 20, 2):

@@ -12,6 +12,7 @@ Nothing waits for agreement meanwhile: reads under another ring id are served an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from zoned.core.members import Member, MemberState
 from zoned.core.names import Instant, NodeName
 
 ROUNDS = 3
+_SMALL = 32  # in pools up to this size everybody hears a summary at once
 _TURN_S = 0.05  # between two agents that would compare with the same one
 _LONGEST_TURN_S = 10.0
 _LONGEST_WAIT_S = 60.0
@@ -68,8 +70,10 @@ class Dissent:
         """It differs, and its ring or ours is a new one."""
         known = self._differs.get(node)
         since_wall_s = now.wall_s if known is None else known.since_wall_s
-        compare_s = now.mono_s + self._patience_s + self._turn_s(node)
-        self._differs[node] = _Differs(since_wall_s, compare_s, self._patience_s)
+        # In a large pool summaries travel by several comparisons, and what we have of it may just be old.
+        doublings = math.ceil(math.log2(max(1, len(self._names)) / _SMALL))
+        wait_s = self._patience_s * (1 + 2 * max(0, doublings))
+        self._differs[node] = _Differs(since_wall_s, now.mono_s + wait_s + self._turn_s(node), wait_s)
 
     def changed(self, ours: str, now: Instant) -> None:
         """Our ring is another one now: what the others said is to be looked at anew."""
