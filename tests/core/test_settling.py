@@ -293,3 +293,18 @@ def test_a_store_two_classes_larger_counts_at_once() -> None:
     restart(pool, "c1", away_s=2.0)
     pool.wait(10.0)
     assert weights(pool, "a1")["c1"] == 8 and len(rings(pool, *pool.names)) == 1
+
+
+def test_a_newcomer_learns_of_the_failed_who_keep_their_place_and_agrees() -> None:
+    pool = Pool("a1", "b1", "c1", ring=RingSettings(vnodes=32))
+    pool.host("c1").crash()
+    pool.wait(FAILED_S)
+    pool.cluster.add(settings_of("d1", 3, ring=RingSettings(vnodes=32))).boot()
+    pool.give("d1", Join(seeds=(pool.host("a1").settings.gossip_address,)))
+    pool.wait(5.0)
+    assert owners(pool, "d1") == ["a1", "b1", "c1", "d1"]
+    assert len(rings(pool, "a1", "b1", "d1")) == 1
+    pool.give("a1", ev.Forget(node="c1"))
+    pool.wait(60.0)
+    assert owners(pool, "d1") == ["a1", "b1", "d1"], "and nobody tells it again"
+    assert len(rings(pool, "a1", "b1", "d1")) == 1

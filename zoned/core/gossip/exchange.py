@@ -13,10 +13,12 @@ refutation: a healed partition then needs one dial, not two.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import partial
 
 from zoned.core.actions import StreamReply
 from zoned.core.errors import PeerError
+from zoned.core.gossip.membership import Known
 from zoned.core.gossip.messages import (
     Alive,
     Dead,
@@ -30,6 +32,7 @@ from zoned.core.gossip.messages import (
 from zoned.core.gossip.rumours import Rumours
 from zoned.core.gossip.serf import SerfLayer
 from zoned.core.gossip.stream import compressed_stream, decode_stream, encode_stream
+from zoned.core.gossip.tags import ROLE, parse_meta
 from zoned.core.gossip.timers import Timer
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.names import Address, Instant
@@ -93,6 +96,8 @@ class Exchange:
         self._reached(to, True)
         if len(self.reached) < self._wiring.settings.member_limit:
             self.reached[to] = now.mono_s
+        if join or lost or self.joining:
+            self._meet_the_dead(answer, now)
         self.merge(answer, now)
         joined, self.joining = self.joining, False
         if join or joined:
@@ -108,6 +113,24 @@ class Exchange:
         for known in self._wiring.table.all():
             if known.address == to:
                 self._wiring.table.answered(known, tcp=well)
+
+    def _meet_the_dead(self, theirs: PushPull, now: Instant) -> None:
+        """Who comes to a pool, or back to it, learns whom it has lost: until they are out they have their
+        place in the ring, and we could not agree on one without knowing them. Nobody else learns it: members
+        forgotten here and there at different times would be told from one to the other for ever."""
+        for row in theirs.rows:
+            if row.standing in (Standing.SUSPECT, Standing.DEAD) and self._wiring.table.get(row.node) is None:
+                with suppress(PeerError):  # counted when the row is merged
+                    self._meet_dead(row, now)
+
+    def _meet_dead(self, row: Row, now: Instant) -> None:
+        tags, pool = parse_meta(row.meta), self._wiring.me.pool
+        if tags.role != ROLE or (pool and tags.pool and tags.pool != pool):
+            return
+        known = Known(row.node, row.address, row.meta, row.versions, now)
+        known.incarnation = row.incarnation
+        if self._wiring.table.add(known):
+            self._rumours.changed(known, None, now)
 
     def merge(self, theirs: PushPull, now: Instant) -> None:
         """Take over what another table says; rows that mean nothing are dropped and counted."""

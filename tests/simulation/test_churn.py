@@ -1,0 +1,96 @@
+"""Churn, partitions and loss at random: rings agree again within seconds, and no read suffers meanwhile.
+
+ZONED_CHURN_SEEDS=100 runs more seeds; a failure names its seed, which replays it.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+
+from tests.core.pool import Pool
+from tests.core.solo import DEP, key
+from zoned.core.events import Join, Stop, StopKind
+from zoned.core.records import DependencyPolicy
+from zoned.core.ring import RingSettings
+from zoned.simulation.cluster import chance
+from zoned.simulation.network import Network, NetworkSettings
+
+SEEDS = int(os.environ.get("ZONED_CHURN_SEEDS", "4"))
+NAMES = ("a1", "a2", "b1", "c1", "d1", "e1", "f1")
+AGREED_S = 5.0
+
+
+class Churn:
+    """One pool, and what happens to it."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = Random(f"churn/{seed}")
+        policy = DependencyPolicy(name=DEP, coalesce=self.rng.choice(["zone", "fabric"]))
+        self.pool = Pool(
+            *NAMES, ring=RingSettings(vnodes=32, out_after_s=45.0), policies=(policy,), seed=seed
+        )
+        self.pool.cluster.network = Network(NetworkSettings(loss=0.05), chance(seed, "network"))
+        self.reads = 0
+
+    def live(self) -> list[str]:
+        return [name for name in NAMES if self.pool.host(name).node is not None]
+
+    def dead(self) -> list[str]:
+        return [name for name in NAMES if self.pool.host(name).node is None]
+
+    def step(self) -> None:
+        live, dead, rng = self.live(), self.dead(), self.rng
+        what = rng.choice(["crash", "leave", "restart", "boot", "cut", "heal"])
+        if what in ("crash", "leave", "restart") and len(live) > 4:
+            self.go(rng.choice(live[1:]), what)
+        elif what == "boot" and dead:
+            self.boot(rng.choice(dead))
+        elif what == "cut":
+            zones = rng.sample(sorted({name[0] for name in NAMES}), 2)
+            self.pool.cluster.network.cut(*zones, both_ways=rng.random() < 0.5)
+        elif what == "heal":
+            self.pool.cluster.network.heal()
+
+    def go(self, name: str, how: str) -> None:
+        if how != "crash":
+            self.pool.give(name, Stop(kind=StopKind(how)))
+            self.pool.wait(3.0)
+        self.pool.host(name).crash()
+
+    def boot(self, name: str) -> None:
+        self.pool.host(name).boot()
+        self.pool.give(name, Join(seeds=(self.pool.host("a1").settings.gossip_address,)))
+
+    def some_reads(self, count: int) -> None:
+        for _ in range(count):
+            answer = self.pool.read(self.rng.choice(self.live()), key(self.rng.randrange(30)))
+            assert answer.source is not None, f"a read failed: {answer}"
+            self.reads += 1
+
+    def rings(self) -> set[str]:
+        return {self.pool.node(name).agreement.ring.ring_id for name in self.live()}
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_rings_agree_again_and_no_read_fails_or_loops(seed: int) -> None:
+    churn = Churn(seed)
+    for _ in range(12):
+        churn.step()
+        churn.some_reads(4)
+        churn.pool.wait(churn.rng.random() * 10.0)
+    churn.pool.cluster.network.heal()
+    churn.pool.wait(70.0)  # suspicions, outs and dials of the cuts are over
+    late = churn.dead()[:1]
+    if late:
+        churn.boot(late[0])
+    else:
+        churn.go("f1", "leave")
+    churn.some_reads(2)
+    churn.pool.wait(AGREED_S)
+    assert len(churn.rings()) == 1
+    asked = sum(churn.pool.node(name).reads.counters["peer_reads"] for name in churn.live())
+    assert asked <= 6 * churn.reads, "a read asks three holders, a former owner and an owner at most"
+    assert all(not churn.pool.node(name).agreement.disagreeing() for name in churn.live())
