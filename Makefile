@@ -3,6 +3,7 @@
 #   make test [ARGS="tests/core"]     the tests           make check   style and types
 #   make soak [ARGS="--seconds 600"]  Serf's agents and ours in one encrypted pool, and Serf's log of it
 #   make fuzz [ARGS="1000000 1"]      so many mutated packets and streams into a whole node, from a seed
+#   make soak-sim [ARGS="--runs 20"]  the simulator over random seeds, for an hour or a night
 #   make bench                        ratios against a peer in the same run, and costs of the hot parts
 #   make bench-pool [ARGS="--sizes 3,10"]   pools of serf and zoned in turn: crashes, joins, cost at rest
 
@@ -12,7 +13,7 @@ STAMP := .venv/.installed
 SERVERS := serf redis-server
 BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_planner.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py bench_hostile.py)
 
-.PHONY: demo test check bench fuzz bench-pool soak servers
+.PHONY: demo test check bench fuzz bench-pool soak soak-sim servers
 
 demo: $(STAMP)
 	@$(BIN)/zoned demo $(ARGS)
@@ -26,6 +27,9 @@ check: $(STAMP)
 
 fuzz: $(STAMP)
 	@PYTHONPATH=. $(BIN)/python -m tests.fuzz.machine $(or $(ARGS),1000000)
+
+soak-sim: $(STAMP)
+	@PYTHONPATH=. $(BIN)/python tests/soak/soak.py $(ARGS)
 
 bench: $(STAMP)
 	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done

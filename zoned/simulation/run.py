@@ -21,7 +21,7 @@ from zoned.core.names import InstanceKey, key_hash
 from zoned.core.records import DependencyPolicy
 from zoned.core.settings import NodeSettings
 from zoned.simulation.chaos import steps_of
-from zoned.simulation.checkers import ALWAYS, AT_REST, IncarnationWatch
+from zoned.simulation.checkers import ALWAYS, AT_REST, IncarnationWatch, rings_agree
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
 from zoned.simulation.network import Network, NetworkSettings
 from zoned.simulation.wires import seeds_of
@@ -128,10 +128,19 @@ def simulate(
         cluster.run_until(cluster.schedule.now_s + 0.05)
     cluster.run_until(options.settle_s)
     breaches = _live_through(options, cluster, progress)
-    cluster.run_until(cluster.schedule.now_s + options.rest_s)
+    agreed_s = _agreed_after_s(cluster, options.rest_s)
+    cluster.run_until(cluster.schedule.now_s + options.rest_s - agreed_s)
     for check in AT_REST:
         breaches += check(cluster)
-    return _report(options, cluster, ear, breaches)
+    return _report(options, cluster, ear, breaches) | {"ring_agreed_after_s": round(agreed_s, 2)}
+
+
+def _agreed_after_s(cluster: Cluster, limit_s: float) -> float:
+    """Let time pass until all rings are one; how long that was."""
+    begin_s = cluster.schedule.now_s
+    while rings_agree(cluster) and cluster.schedule.now_s < begin_s + limit_s:
+        cluster.run_until(min(cluster.schedule.now_s + 0.25, begin_s + limit_s))
+    return cluster.schedule.now_s - begin_s
 
 
 def _live_through(options: SimulateOptions, cluster: Cluster, progress: Callable[[float], None]) -> list[str]:
@@ -176,6 +185,7 @@ def _report(options: SimulateOptions, cluster: Cluster, ear: _Ear, breaches: lis
         "fault": options.fault,
         "reads": ear.sources.total(),
         "failed_reads": ear.sources["failed"],
+        "reads_cut_short": sum(host.cut_short for host in cluster.hosts.values()),
         "hit_ratio": ear.sources["local"] / total,
         "lru_hit_ratio": sum(line.lru_hit_ratio * line.requests for line in lines) / requests,
         "answered_by": dict(sorted(ear.sources.items())),

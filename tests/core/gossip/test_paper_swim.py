@@ -71,7 +71,7 @@ def test_section_4_3_a_member_is_probed_again_within_2n_1_periods_by_each_other_
 
 @pytest.mark.timeout(180)
 def test_section_4_1_infection_and_3_1_detection_at_300_members() -> None:
-    """One pool, since building 300 views takes seconds; ``make soak`` does it for more seeds."""
+    """One pool, since building 300 views takes seconds; ``make soak-sim`` does it for more seeds."""
     told, first, whole = promises_at_300(seed=1)
     assert_infection(told)
     assert_detection(first, whole)
