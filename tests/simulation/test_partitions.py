@@ -62,7 +62,7 @@ def test_a_partition_heals(count: int, seconds: float, limit_s: float) -> None:
 
 
 def heals(count: int, seconds: float, limit_s: float, seed: int) -> float:
-    """Seconds that the halves of such a pool need to find together again; ``make soak-sim`` tries more seeds."""
+    """Seconds that the halves need to find together again; ``make soak-sim`` tries more seeds."""
     pool = settled(count, seed)
     watch = IncarnationWatch()
     watch(pool)

@@ -79,9 +79,7 @@ class Host(Station):
     def _start(self, now: Instant, state: dict[str, Any] | None) -> Node:
         try:
             return Node(self.settings, now, state)
-        except (
-            StateError
-        ):  # as the agent: a state that cannot be (saved by a clock far ahead) is done without
+        except StateError:  # as the agent: does without (one saved by a clock far ahead, say)
             return Node(self.settings, now)
 
     def facts(self) -> tuple[Fact, ...]:
