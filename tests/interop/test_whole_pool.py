@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.daemon.processes import until
+from tests.daemon.processes import AgentProcess, until
 from tests.interop.members import needs_serf
 from tests.interop.whole import Stock, Whole, states, whole_pool, zoned
 from zoned.daemon.keyring import fingerprint, generate, parse_key
@@ -34,6 +34,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 def kept(whole: Whole) -> list[list[str]]:
     """The keyrings of our agents, as they are on disk."""
     return [json.loads((agent.data_dir / "keyring.json").read_text()) for agent in whole.agents]
+
+
+def rumours(agent: AgentProcess) -> float:
+    """How many rumours an agent still passes on."""
+    found = re.search(r"^zoned_gossip_queue_length (\S+)$", agent.get("/metrics")[2].decode(), re.M)
+    assert found is not None
+    return float(found[1])
 
 
 def rows_of(output: str) -> dict[str, list[str]]:
@@ -93,6 +100,7 @@ def test_who_comes_late_gets_the_events_from_us(whole: Whole) -> None:
     for number in range(3):
         assert whole.stock[0].run("event", "-coalesce=false", f"step{number}", "x")[0] == 0
     until(lambda: all(f"step{n} x" in whole.stock[1].heard() for n in range(3)), "they arrive")
+    until(lambda: all(rumours(agent) == 0 for agent in whole.agents), "nobody tells them any more")
     late = whole.serf("s3", f"-encrypt={OLD}", "-replay", f"-join=127.0.0.1:{whole.agents[1].gossip}")
     until(lambda: all(f"user step{n} x" in late.heard() for n in range(3)), "the events of before")
     until(whole.together, "everybody knows it")
