@@ -29,6 +29,9 @@ def test_holders_first_then_those_who_would_have_to_fetch_it() -> None:
     assert [*found][0] == "c" and found["c"].known_by == "digest" and found["c"].node == "c1"
     assert found["b"].known_by == "" and found["b"].rtt_s == 0.0
     assert "has to fetch it" in found["b"].reasons and "holds a copy (its digest)" in found["c"].reasons
+    owner = pool.node("b1").agreement.ring.owner_of(K)
+    assert owner is not None
+    assert [zone for zone, way in found.items() if "owns its shard" in way.reasons] == [owner.zone]
     at_home = seen(pool, "c1")
     assert [*at_home][0] == "c" and at_home["c"].known_by == "store"
     assert all(one.expected_s >= at_home["c"].expected_s for one in at_home.values())

@@ -33,7 +33,7 @@ def ways(key: InstanceKey, me: NodeName, stages: Stages, peers: Peers) -> tuple[
         holders[me] = STORE
     nearest: dict[Zone, Way] = {}
     for member in members:
-        way = _way(member, me, stages, peers, holders)
+        way = _way(key, member, me, stages, peers, holders)
         known = nearest.get(way.zone)
         if known is None or _rank(way) < _rank(known):
             nearest[way.zone] = way
@@ -44,7 +44,9 @@ def _rank(way: Way) -> tuple[bool, bool, float, Zone, NodeName]:
     return way.draining, way.busy, way.expected_s, way.zone, way.node
 
 
-def _way(member: Member, me: NodeName, stages: Stages, peers: Peers, holders: dict[NodeName, str]) -> Way:
+def _way(
+    key: InstanceKey, member: Member, me: NodeName, stages: Stages, peers: Peers, holders: dict[NodeName, str]
+) -> Way:
     own = member.node == me
     summary = stages.swim.summaries().get(member.node)
     told = stages.observer.load if own else None if summary is None else summary.load
@@ -58,12 +60,14 @@ def _way(member: Member, me: NodeName, stages: Stages, peers: Peers, holders: di
     draining = member.zone in stages.facts.draining() or member.state is MemberState.LEAVING
     busy = peers.is_busy(member.node)
     reasons = [_HELD[known_by], "round trip unknown" if rtt_s is None else f"{1000 * rtt_s:.1f} ms away"]
-    against = {
+    owner = peers.ring.owner_of(key)
+    more = {
+        "owns its shard": owner is not None and owner.node == member.node,
         "far busier than the mean": busy,
         "drains: no new traffic": draining,
         "suspected to be down": member.state is MemberState.SUSPECT,
     }
-    reasons += [text for text, true in against.items() if true]
+    reasons += [text for text, true in more.items() if true]
     return Way(
         zone=member.zone,
         node=member.node,
