@@ -65,8 +65,8 @@ SERF = System(
 ZONED = System(
     name="zoned",
     command=(sys.executable, "-m", "zoned", "agent", "--node", "{name}", "--zone", "{zone}", "--gossip",
-             "{ip}:7946", "--http", "{ip}:7980", "--peer", "{ip}:7947", "--socket", "{work}/{name}.sock",
-             "--data-dir", "{work}/{name}"),
+             "{ip}:7946", "--http", "{ip}:7980", "--peer", "{ip}:7947", "--resp", "{ip}:7982",
+             "--socket", "{work}/{name}.sock", "--data-dir", "{work}/{name}"),
     join=("--join", "{seed}:7946"),
     up=re.compile(r"member up (\S+)"),
     down=re.compile(r"member (?:failed|left) (\S+)"),
@@ -86,6 +86,8 @@ class Agent:
     down: dict[str, float] = field(default_factory=dict)
     accused: list[str] = field(default_factory=list)
     joined_s: float = 0.0
+    said: str = ""
+    ended: bool = False  # by us
     process: asyncio.subprocess.Process | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class Agent:
         words = self.system.command + (self.system.join if seed else ())
         told = {"name": self.name, "ip": self.ip, "zone": f"z{self.index % 3}", "work": self.work}
         command = [word.format(seed=seed.ip if seed else "", **told) for word in words]
-        self.up, self.down, self.joined_s = {}, {}, 0.0
+        self.up, self.down, self.joined_s, self.ended = {}, {}, 0.0, False
         self.process = await asyncio.create_subprocess_exec(
             *("ip", "netns", "exec", self.space, *command),
             stdout=asyncio.subprocess.PIPE,
@@ -108,6 +110,7 @@ class Agent:
         assert process.stdout is not None
         async for line in process.stdout:
             now_s, text = time.monotonic(), line.decode(errors="replace")
+            self.said = text.strip()
             if found := self.system.up.search(text):
                 self.up[found[1]] = now_s
                 self.down.pop(found[1], None)
@@ -120,7 +123,12 @@ class Agent:
 
     def signal(self, number: int) -> None:
         assert self.process is not None
+        self.ended |= number in (signal.SIGKILL, signal.SIGINT)
         self.process.send_signal(number)
+
+    def died(self) -> bool:
+        """It ended, and not because we told it to."""
+        return self.process is not None and self.process.returncode is not None and not self.ended
 
     def cpu_s(self) -> float:
         fields = Path(f"/proc/{self._pid()}/stat").read_text().rsplit(")", 1)[1].split()
@@ -174,10 +182,11 @@ class Pool:
         names = {agent.name for agent in agents}
         return all(names <= agent.up.keys() | {agent.name} for agent in agents)
 
-    @staticmethod
-    async def until(condition: Callable[[], bool]) -> bool:
+    async def until(self, condition: Callable[[], bool]) -> bool:
         deadline_s = time.monotonic() + PATIENCE_S
         while not condition():
+            if died := next((agent for agent in self.agents if agent.died()), None):
+                sys.exit(f"bench_pool: {died.system.name} {died.name} ended; it last said: {died.said}")
             if time.monotonic() > deadline_s:
                 return False
             await asyncio.sleep(0.01)
