@@ -168,8 +168,7 @@ def main(count: int) -> None:
     settings = GossipSettings()
     agents = [Agent(pool, host, rng) for host in pool.start(count, settings)]
     for agent in agents:
-        agent.host.swim._reconciler.digests.reset(agent.held, pool.now())
-        pool.after(agent.host)
+        pool.do(agent.host, "holding", agent.held, [])
         agent.load_moves()
     pool.run(120)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zoned.config import defaults, describe, detections, effective, load
+from zoned.config import defaults, describe, detections, effective, load, staleness_s
 from zoned.config.schema import KEYS
 from zoned.core.gossip import GossipSettings
 
@@ -69,6 +69,8 @@ def test_what_the_timers_mean_is_shown(tmp_path: Path) -> None:
         lines = list(effective(config))
         told = f"mostly {detections(config)[10].typical_s:.3g} s, in a pool of 10"
         assert any(line.endswith(told) for line in lines[lines.index("[gossip]") : lines.index("[store]")])
+        assert f"#   {staleness_s(config)[10]:.3g} s in a pool of 10" in lines
+    assert staleness_s(load(path, {}, {}))[30] == GossipSettings().staleness_s(30)
     quick = load(path, {"ZONED_GOSSIP__PROBE_INTERVAL": "500ms"}, {})
     assert detections(quick)[10].typical_s < 0.6 * 6.1
 

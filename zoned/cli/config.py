@@ -10,7 +10,17 @@ import click
 
 from zoned.cli.client import BAD_CONFIG
 from zoned.cli.output import output_option, show, wants_json
-from zoned.config import DEFAULT_PATH, Config, ConfigError, defaults, describe, detections, effective, load
+from zoned.config import (
+    DEFAULT_PATH,
+    Config,
+    ConfigError,
+    defaults,
+    describe,
+    detections,
+    effective,
+    load,
+    staleness_s,
+)
 
 file_option = click.option(
     "-c", "--config", "path", type=click.Path(path_type=Path), help=f"Default: {DEFAULT_PATH} if it is there."
@@ -49,13 +59,17 @@ def check(path: Path | None, output: str | None) -> None:
 @click.option("--origin", is_flag=True, help="Say where each value comes from.")
 @output_option
 def show_config(path: Path | None, origin: bool, output: str | None) -> None:
-    """What is in force: files, variables and defaults together, and how fast crashes are noticed with it.
-    Headers of origins are hidden."""
+    """What is in force: files, variables and defaults together, how fast crashes are noticed
+    with it and how late others' news may be. Headers of origins are hidden."""
     loaded = read_config(path, {})
     rows = describe(loaded)
     if not origin:
         rows = [{"key": row["key"], "value": row["value"]} for row in rows]
-    noticed = [{"members": members, **told._asdict()} for members, told in detections(loaded).items()]
+    bounds_s = staleness_s(loaded)
+    noticed = [
+        {"members": members, **told._asdict(), "staleness_s": bounds_s[members]}
+        for members, told in detections(loaded).items()
+    ]
     show({"config": rows, "detection": noticed}, output, lambda: effective(loaded, origin=origin))
 
 

@@ -16,7 +16,7 @@ from zoned.config.shapes import (
     RespConfig,
     StoreConfig,
 )
-from zoned.config.show import defaults, describe, detections, effective
+from zoned.config.show import defaults, describe, detections, effective, staleness_s
 from zoned.core.errors import ConfigError
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "detections",
     "effective",
     "load",
+    "staleness_s",
 ]

@@ -10,7 +10,7 @@ from zoned.config.shapes import Config
 from zoned.core.gossip import Detection, detection
 
 POOL_SIZES = (3, 10, 30, 100)
-"""Pools for which detection is told; a pool's size is not in the configuration."""
+"""Pools for which detection and staleness are told; a pool's size is not in the configuration."""
 _DEPENDENCY_KEY = re.compile(r"dependency\[(.*)\]\.(\w+)")
 
 
@@ -55,6 +55,11 @@ def detections(config: Config) -> dict[int, Detection]:
     return {members: detection(config.node.gossip, members) for members in POOL_SIZES}
 
 
+def staleness_s(config: Config) -> dict[int, float]:
+    """Seconds until all know what an agent tells, with these timers, by the number of members."""
+    return {members: config.node.gossip.staleness_s(members) for members in POOL_SIZES}
+
+
 def _detections(config: Config) -> Iterator[str]:
     yield "# with these timers all agree on a crash after about"
     for members, told in detections(config).items():
@@ -62,6 +67,9 @@ def _detections(config: Config) -> Iterator[str]:
             f"#   {told.soonest_s:.3g} to {told.latest_s:.3g} s, mostly {told.typical_s:.3g} s,"
             f" in a pool of {members}"
         )
+    yield "# and what an agent tells (load, forecast, what it holds) all others know within"
+    for members, bound_s in staleness_s(config).items():
+        yield f"#   {bound_s:.3g} s in a pool of {members}"
 
 
 def describe(config: Config) -> list[dict[str, str]]:

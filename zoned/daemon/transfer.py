@@ -187,9 +187,7 @@ class PeerClient:
             )
             detail = "origin" if response.headers.get("Zoned-Detail") == "origin" else ""
             ttl_s = None if ttl is None else _seconds(ttl)
-            return Fetched(
-                outcome=FetchOutcome.OK, copy=copy, ttl_s=ttl_s, detail=detail, ring_id=ring_id
-            )
+            return Fetched(outcome=FetchOutcome.OK, copy=copy, ttl_s=ttl_s, detail=detail, ring_id=ring_id)
 
     async def offer(self, order: Offer) -> bool:
         """Tell another agent what it had better fetch from us; whether it heard. Never raises."""

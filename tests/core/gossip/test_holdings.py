@@ -46,7 +46,8 @@ def test_gained_and_lost_in_between_is_nothing() -> None:
 @given(st.sets(st.integers(0, 0xFFFFFFFF), max_size=30))
 def test_a_snapshot_comes_in_pieces_of_one_version(held: set[int]) -> None:
     own = OwnHoldings(1, 10, 4)
-    own.reset(sorted(held))
+    own.note(sorted(held), [])
+    own.flush()
     version, pieces, content = own.piece(0, 0)
     own.note([1, 2, 3], sorted(held)[:2])
     own.flush()
@@ -70,7 +71,7 @@ def test_lives_of_a_log() -> None:
     own = OwnHoldings(7, 4, 4)
     own.note([1], [])
     own.flush()
-    own.reset([1, 2])
+    own.rise(3)
     assert (own.log.epoch, own.log.version, own.log.first) == (8, 1, 2) and own.log.since(0) is None
     own.rise(100)
     assert (own.log.epoch, own.log.version) == (101, 1)

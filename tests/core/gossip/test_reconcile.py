@@ -97,10 +97,11 @@ def test_everything_reaches_everyone(count: int, loss: float) -> None:
 
 def test_a_newcomer_takes_snapshots_in_pieces() -> None:
     pool = Pool()
-    hosts = pool.start(3, replace(LAN, snapshot_chunk=100))
+    settings = replace(LAN, snapshot_chunk=100, holdings_log=1, holdings_flush_count=1)
+    hosts = pool.start(3, settings)
     held = tuple(random.Random(1).sample(range(1 << 32), 950))
-    hosts[0].swim.holdings_are(held, pool.now())
-    pool.after(hosts[0])
+    pool.do(hosts[0], "holding", held[1:], [])
+    pool.do(hosts[0], "holding", held[:1], [])  # the log does not reach back to the flush before
     pool.run(3)
     newcomer = pool.add(3)
     pool.do(newcomer, "join", [hosts[1].identity.gossip])
@@ -116,8 +117,10 @@ def test_a_newcomer_takes_snapshots_in_pieces() -> None:
 def test_a_snapshot_that_is_behind_is_caught_up_with_by_its_agent_s_log() -> None:
     """Those who pass news on keep less of it; that must not make a newcomer take the same snapshot again."""
     pool = Pool()
-    settings = replace(LAN, holdings_log=100, relay_log=4)
+    settings = replace(LAN, holdings_log=100, relay_log=4, holdings_flush_count=1)
     hosts = pool.start(3, settings)
+    for number in range(100, 201):  # one flush more than the log keeps
+        pool.do(hosts[0], "holding", [number], [])
     pool.run(3)
 
     def flushes(first: int, count: int) -> None:
@@ -125,7 +128,6 @@ def test_a_snapshot_that_is_behind_is_caught_up_with_by_its_agent_s_log() -> Non
             pool.do(hosts[0], "holding", [number], [])
             pool.run(1.5)
 
-    hosts[0].swim.holdings_are(range(100, 200), pool.now())
     flushes(0, 10)
     newcomers = []
     for index, first in ((3, 10), (4, 40)):
@@ -136,7 +138,7 @@ def test_a_snapshot_that_is_behind_is_caught_up_with_by_its_agent_s_log() -> Non
     for newcomer in newcomers:
         directory = Directory(newcomer)
         directory.read()
-        assert directory.held["n000"] == {*range(70), *range(100, 200)}
+        assert directory.held["n000"] == {*range(70), *range(100, 201)}
     assert hosts[0].swim.counters["snapshot_pieces_sent"] == 4  # one to each of the others
 
 
@@ -219,7 +221,6 @@ def test_digests_can_be_switched_off() -> None:
     pool = Pool()
     hosts = pool.start(2, replace(LAN, digests=False))
     pool.do(hosts[0], "holding", range(100), [])
-    hosts[0].swim.holdings_are(range(50), pool.now())
     pool.run(10)
     assert not [news for news in hosts[1].news if isinstance(news, HoldingsHeard)]
 
@@ -327,7 +328,7 @@ def test_damaged_bodies(body: bytes) -> None:
 def test_a_snapshot_answer_is_one_stream_message() -> None:
     pool = Pool()
     hosts = pool.start(2)
-    hosts[0].swim.holdings_are(range(5000), pool.now())
+    pool.do(hosts[0], "holding", range(5000), [])
     answer = hosts[0].swim._reconciler.digests.piece([7, "n001", 0, 0])
     message = decode_stream(answer)
     assert isinstance(message, User) and len(decode_body(message.body)[6]) == 20000

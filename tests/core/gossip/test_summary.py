@@ -9,12 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoned.core.errors import PeerError
-from zoned.core.gossip.summary import decode_summary, encode_summary
+from zoned.core.gossip.summary import Remembered, decode_summary, encode_summary
 from zoned.core.members import DependencyDemand, HotInstance, Summary
 from zoned.core.names import InstanceKey
 from zoned.core.records import Load
 
 LIMIT = 262144
+SOME = Summary(
+    node="a",
+    zone="z",
+    made_wall_s=1.0,
+    ring_id="ab",
+    load=Load(cpu=0.5),
+    capacity_bytes=1,
+    capacity_objects=2,
+    used_ratio=0.5,
+    hit_ratio=0.25,
+    demand=(),
+    hot=(),
+)
 ratios = st.floats(0, 1)
 sizes = st.integers(0, 1 << 40)
 counts = st.floats(0, 1e9)
@@ -65,3 +78,27 @@ def test_it_compresses_when_long_and_unpacking_is_bounded() -> None:
         decode_summary(bomb, LIMIT)
     with pytest.raises(PeerError, match="summary_layout"):
         decode_summary(b"\x02\x00", LIMIT)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=3), st.integers(0, 400)), max_size=60))
+def test_what_is_remembered_is_bounded_by_bytes(said: list[tuple[bytes, int]]) -> None:
+    kept, naive = Remembered(1000), dict[bytes, int]()
+    for data, size in said:
+        kept.keep(data, size, SOME)
+        naive.pop(data, None)
+        naive[data] = size
+        while sum(len(each) + naive[each] for each in naive) > 1000:
+            del naive[next(iter(naive))]
+        assert kept.held_bytes == sum(len(each) + naive[each] for each in naive) <= 1000
+        assert len(kept) == len(naive)
+        for each in list(naive):
+            assert kept.find(each, naive[each]) is SOME and kept.find(each, naive[each] - 1) is None
+
+
+def test_what_was_read_lately_is_not_read_again_and_a_smaller_limit_holds() -> None:
+    data = encode_summary(SOME, 1300)
+    assert decode_summary(data, LIMIT) is decode_summary(bytes(bytearray(data)), LIMIT)
+    squeezed = encode_summary(SOME, 0)
+    decode_summary(squeezed, LIMIT)
+    with pytest.raises(PeerError, match="summary_limit"):
+        decode_summary(squeezed, 20)

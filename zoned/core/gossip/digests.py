@@ -61,15 +61,6 @@ class Digests:
         elif own.pending and self._timer is None:
             self._timer = self._wiring.timers.at(now.mono_s + settings.holdings_flush_s, self._flush)
 
-    def reset(self, fingerprints: Iterable[Fingerprint], now: Instant) -> None:
-        """Our cache holds exactly these."""
-        if not self._wiring.settings.digests:
-            return
-        self.own.reset(fingerprints)
-        me, log = self._wiring.me.node, self.own.log
-        self._versions.holdings(me, log.epoch, log.version, now.mono_s)
-        self._channel.push((HEAD, me, me, log.epoch, log.version))
-
     def _flush(self, now: Instant) -> None:
         self._wiring.timers.cancel(self._timer)
         self._timer = None

@@ -123,13 +123,6 @@ class OwnHoldings:
             self._snapshot = None
         return flush
 
-    def reset(self, fingerprints: Iterable[Fingerprint]) -> None:
-        """Start a new life of the log, holding these."""
-        self._held = dict.fromkeys(fingerprints)
-        self._pending.clear()
-        self._snapshot = None
-        self.log.restart(self.log.epoch + 1, 1)
-
     def rise(self, epoch: int) -> None:
         """Others know a life of our log that is not this one (a clock went back): outlive it."""
         self._snapshot = None

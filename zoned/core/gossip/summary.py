@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from functools import lru_cache
+from collections import OrderedDict
 from typing import Any
 
 import msgpack
@@ -26,7 +26,44 @@ _LAYOUT = 1
 _PLAIN, _DEFLATED = 0, 1
 _MAX_HOT = 4096
 _MAX_DEPENDENCIES = 4096
+_REMEMBERED_BYTES = 512 << 10
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
+
+
+class Remembered:
+    """Summaries read lately, by their bytes: the same come from several peers, and in a simulation every
+    node reads them. Bounded by bytes and not by number: as objects they take up to forty times as much, and
+    a few dozen of the largest allowed would be more than all the rest of an agent."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._kept: OrderedDict[bytes, tuple[int, Summary]] = OrderedDict()
+        self.held_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, data: bytes, limit: int) -> Summary | None:
+        """The summary of these bytes, if it unpacks to no more than ``limit``."""
+        size, summary = self._kept.get(data, (0, None))
+        if summary is None or size > limit:
+            return None
+        self._kept.move_to_end(data)
+        return summary
+
+    def keep(self, data: bytes, size: int, summary: Summary) -> None:
+        """Remember it, which unpacked to ``size`` bytes, and forget what was not asked for longest."""
+        before = self._kept.pop(data, None)
+        if before is not None:
+            self.held_bytes -= len(data) + before[0]
+        self._kept[data] = size, summary
+        self.held_bytes += len(data) + size
+        while self.held_bytes > self._limit_bytes:
+            dropped, (its_size, _) = self._kept.popitem(last=False)
+            self.held_bytes -= len(dropped) + its_size
+
+
+_remembered = Remembered(_REMEMBERED_BYTES)
 
 
 def encode_summary(summary: Summary, packet_bytes: int) -> bytes:
@@ -56,20 +93,21 @@ def encode_summary(summary: Summary, packet_bytes: int) -> bytes:
     return bytes((_LAYOUT, _PLAIN)) + body
 
 
-@lru_cache(maxsize=64)
 def decode_summary(data: bytes, limit: int) -> Summary:
-    """The summary in ``data``; PeerError when it is damaged or unpacks to more than ``limit`` bytes.
-
-    Remembers a few: the same bytes come from several peers, and in a simulation every node reads them.
-    """
+    """The summary in ``data``; PeerError when it is damaged or unpacks to more than ``limit`` bytes."""
+    known = _remembered.find(data, limit)
+    if known is not None:
+        return known
     if len(data) < 2 or data[0] != _LAYOUT or data[1] > _DEFLATED:
         raise PeerError("summary_layout")
     try:
         body = _inflated(data[2:], limit) if data[1] == _DEFLATED else data[2:]
         bounded.check(body)
-        return _built(msgpack.unpackb(body, raw=False, use_list=False, strict_map_key=True))
+        summary = _built(msgpack.unpackb(body, raw=False, use_list=False, strict_map_key=True))
     except (ValueError, TypeError, OverflowError, IndexError, zlib.error, msgpack.UnpackException) as error:
         raise PeerError("summary", type(error).__name__) from error
+    _remembered.keep(data, len(body), summary)
+    return summary
 
 
 def _inflated(data: bytes, limit: int) -> bytes:

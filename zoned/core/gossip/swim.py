@@ -124,10 +124,6 @@ class Swim(Endpoint):
         """Our cache gained and lost these since the last call."""
         self._reconciler.digests.note(held, dropped, now)
 
-    def holdings_are(self, fingerprints: Iterable[Fingerprint], now: Instant) -> None:
-        """Our cache holds exactly these (after a restart, or a change of policy)."""
-        self._reconciler.digests.reset(fingerprints, now)
-
     def ages(self, now: Instant) -> dict[NodeName, Ages]:
         """How old what we know may be: of each other zoned agent that is up, seconds since its summary, and
         its holdings, were confirmed (news of it came, or somebody was found to know the same)."""
