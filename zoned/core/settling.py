@@ -103,6 +103,9 @@ class Settling:
             fields = (("member", node), ("accuser", node))
             actions.append(Note(level="warning", event="member_failed", text=text, fields=fields))
         for node in self._agreement.to_compare(now):
+            told = self._swim.summaries().get(node)
+            if told is not None:  # a late answer may have overruled it: last heard counts
+                self._agreement.heard(node, told.ring_id, now)
             self._swim.compare(node, now)
         if now.mono_s >= self._due_s or self._agreement.outs_due(members, now):
             actions += self._moved(now)
