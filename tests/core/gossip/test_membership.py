@@ -14,6 +14,7 @@ from zoned.core.gossip import GossipSettings, Identity
 from zoned.core.gossip.membership import PRECEDENCE, Known, Membership, wins
 from zoned.core.gossip.messages import Alive, Dead, Kind, Standing, Suspect
 from zoned.core.gossip.rumours import Rumours
+from zoned.core.gossip.strangers import compatible
 from zoned.core.gossip.tags import meta_of
 from zoned.core.gossip.wire import VERSIONS
 from zoned.core.gossip.wiring import Wiring
@@ -142,6 +143,45 @@ def test_a_pool_may_be_given_its_tag_agent_by_agent(ours: str, theirs: str) -> N
     rules, wiring = rumours(pool=ours)
     rules.alive(alive(5, OTHER._replace(pool=theirs)), NOW)
     assert wiring.table.get("b") is not None
+
+
+@pytest.mark.parametrize("versions", ["", "01", "000000000000", "01050202050500", "ff0000ff0000"])
+def test_who_speaks_no_protocol_of_ours_is_no_member_and_told_of_once(versions: str) -> None:
+    rules, wiring = rumours()
+    odd = alive(5)._replace(versions=bytes.fromhex(versions))
+    rules.alive(odd, NOW)
+    rules.alive(odd._replace(incarnation=6), NOW)
+    assert wiring.table.get("b") is None and wiring.counters["rejected_protocol"] == 2
+    assert len(wiring.queue) == 0
+    (note,) = (each for each in wiring.actions if isinstance(each, Note))
+    assert "b at 10.0.0.2:7946 speaks protocol versions" in note.text and "we speak 1 5 2 2 5 5" in note.text
+
+
+@pytest.mark.parametrize(
+    ("versions", "fits"),
+    [
+        ((1, 5, 2, 2, 5, 5), True),
+        ((1, 5, 2, 2, 5, 4), True),  # Serf's library, an older agent
+        ((1, 2, 2, 2, 5, 5), True),
+        ((3, 5, 3, 2, 5, 5), False),  # it understands none of what we speak
+        ((1, 6, 6, 2, 5, 5), False),  # we understand none of what it speaks
+        ((1, 5, 2, 2, 4, 4), False),
+        ((1, 5, 2, 6, 7, 6), False),
+        ((1, 5, 0, 2, 5, 5), False),
+    ],
+)
+def test_versions_fit_when_each_understands_what_the_other_speaks(
+    versions: tuple[int, ...], fits: bool
+) -> None:
+    assert compatible(bytes(versions)) is fits
+
+
+def test_a_member_that_begins_to_speak_nonsense_stays_what_it_was() -> None:
+    rules, wiring = rumours()
+    rules.alive(alive(5), NOW)
+    rules.alive(alive(6)._replace(versions=bytes(6)), NOW)
+    known = wiring.table.get("b")
+    assert known is not None and (known.incarnation, known.versions) == (5, VERSIONS)
 
 
 def test_strangers_are_told_of_up_to_a_limit() -> None:

@@ -37,7 +37,6 @@ from zoned.core.gossip.timers import Timer
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.names import Address, Instant
 
-_OUR_PROTOCOL = 2
 _SCALE_FROM = 32
 
 
@@ -124,8 +123,8 @@ class Exchange:
                     self._meet_dead(row, now)
 
     def _meet_dead(self, row: Row, now: Instant) -> None:
-        tags, pool = parse_meta(row.meta), self._wiring.me.pool
-        if tags.role != ROLE or (pool and tags.pool and tags.pool != pool):
+        tags = parse_meta(row.meta)
+        if tags.role != ROLE or self._rumours.strangers.has(row, tags):
             return
         known = Known(row.node, row.address, row.meta, row.versions, now)
         known.incarnation = row.incarnation
@@ -149,8 +148,6 @@ class Exchange:
 
     def _merge_row(self, row: Row, now: Instant) -> None:
         if row.standing is Standing.ALIVE:
-            if len(row.versions) >= 2 and not row.versions[0] <= _OUR_PROTOCOL <= row.versions[1]:
-                raise PeerError("protocol")
             alive = Alive(row.incarnation, row.node, row.address, row.meta, row.versions)
             self._rumours.alive(alive, now)
         elif row.standing is Standing.LEFT:

@@ -46,7 +46,7 @@ class Rumours:
         self._wiring = wiring
         self._table = wiring.table
         self.listeners: list[Listener] = []
-        self._strangers = Strangers(wiring)
+        self.strangers = Strangers(wiring)
         me = wiring.me
         self.own = Known(me.node, me.gossip, meta_of(me), VERSIONS, now)
         self.own.incarnation = min(max(1, int(now.wall_s)), _MAX_INCARNATION - 1)
@@ -61,7 +61,7 @@ class Rumours:
         if known is self.own:
             self._alive_about_us(heard)
             return
-        if self._strangers.has(heard, parse_meta(heard.meta)):
+        if self.strangers.has(heard, parse_meta(heard.meta)):
             return
         new = known is None
         if known is None:
