@@ -227,13 +227,25 @@ def test_round_trip() -> None:
     assert np.allclose(again.expected(mine.now_s, 3600.0)[0], mine.expected(mine.now_s, 3600.0)[0], rtol=1e-4)
 
 
+def test_a_clock_that_was_put_back_is_no_decay_and_loses_nothing() -> None:
+    mine = Rates(SETTINGS)
+    mine.note((use(KEYS[0], 5),), 1.0, ROWS)
+    mine.advance(7200.0, ROWS)
+    saved = mine.export_state(["d"])
+    back, same = Rates(SETTINGS), Rates(SETTINGS)
+    back.restore_state(saved, 100.0, ROWS)
+    same.restore_state(saved, 7200.0, ROWS)
+    assert back.table.keys == [KEYS[0]]
+    assert np.array_equal(back.table.fast, same.table.fast) and back.table.fast[0] > 0
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"keys": 3}, {"keys": [["d", "text", 1]]}, {"keys": [["d", b"x" * 5000, 1]]}, {"fast": b"12"},
         {"slow": None}, {"day": b""}, {"exposure_h": [1.0]}, {"exposure_h": [1.0, float("nan")]},
-        {"losses": []}, {"losses": {"d": [1.0]}}, {"saved_s": 1e12}, {"saved_s": "x"},
-        {"saved_s": float("nan")},
+        {"losses": []}, {"losses": {"d": [1.0]}}, {"saved_s": "x"}, {"saved_s": float("nan")},
+        {"saved_s": float("-inf")},
     ],
 )  # fmt: skip
 def test_nonsense_is_refused(change: dict[str, object]) -> None:

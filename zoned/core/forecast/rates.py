@@ -18,6 +18,7 @@ rates per request instead of per hour (a plan needs time), a heap by rate (all r
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -278,7 +279,8 @@ class Rates:
         }
 
     def restore_state(self, state: dict[Any, Any], now_s: float, rows: dict[Dependency, int]) -> None:
-        """Take over saved counts into an empty table; time between is decay, not observation."""
+        """Take over saved counts into an empty table; time between is decay, not observation. A host clock
+        that was put back since is no decay: refusing the state for it would lose the cache's heat, too."""
         try:
             keys = [(InstanceKey(str(name), bytes(key)), int(size)) for name, key, size in state["keys"]]
             shape = (len(keys),)
@@ -290,8 +292,9 @@ class Rates:
             passed_s = now_s - float(state["saved_s"])
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as problem:
             raise StateError(f"forecast: rates are malformed: {problem!r}") from problem
-        if not passed_s >= 0 or any(len(key.key) > MAX_KEY_BYTES or size < 0 for key, size in keys):
+        if not isfinite(passed_s) or any(len(key.key) > MAX_KEY_BYTES or size < 0 for key, size in keys):
             raise StateError("forecast: rates are impossible")
+        passed_s = max(0.0, passed_s)
         self._begin(now_s)
         self._fast.before_h = float(exposure_h[0]) * self._fast.left(passed_s)
         self._slow.before_h = float(exposure_h[1]) * self._slow.left(passed_s)
