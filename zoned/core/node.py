@@ -134,6 +134,7 @@ class Node:
             self.observer.price,
             now,
             leaving=self.farewell.handing_over,
+            awaited=[m.node for m in members if self.agreement.awaited(m, now)],
         )
         self.farewell.review(self.plan, now)
         self.prefetcher.follow(self.plan, now)

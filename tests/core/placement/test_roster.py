@@ -52,3 +52,13 @@ def test_agents_of_one_zone_share_the_work() -> None:
     # A dead sibling's are looked after by those who live.
     alone = Roster([members[0], member("a2", "z0", MemberState.FAILED), members[2]], (), "a1", "z0")
     assert all(alone.mine(ring, hashed(number)) for number in range(200))
+
+
+def test_a_sibling_that_restarts_is_waited_for() -> None:
+    members = (member("n0", "z0"), member("n1", "z0", MemberState.FAILED), member("n2", "z1"))
+    ring = ring_of(members)
+    theirs = next(h for h in map(hashed, range(100)) if ring.owner_in_zone(h, "z0").node == "n1")  # type: ignore[union-attr]
+    assert Roster(members, (), "n0", "z0").mine(ring, theirs), "a dead owner's part is everybody's"
+    awaited = Roster(members, (), "n0", "z0", awaited=("n1", "n2"))
+    assert not awaited.mine(ring, theirs)
+    assert "n1" not in awaited.safe, "what it holds cannot be fetched now"

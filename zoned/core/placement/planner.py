@@ -90,8 +90,10 @@ class Planner:
         prices: Callable[[Source], float],
         now: Instant,
         leaving: bool = False,
+        awaited: Sequence[NodeName] = (),
     ) -> Plan:
         """The plan to follow now. ``leaving``: this agent gives its copies up as if its zone drained.
+        ``awaited``: who restarts, and will look after its part again in a moment.
 
         While none is due the last one comes back, without its offers (they are made already), as the same
         object each time."""
@@ -106,7 +108,7 @@ class Planner:
         self._due_s = now.mono_s + (settings.drain_interval_s if ours else settings.plan_interval_s)
         self._seen = (forecast, *(summaries[node] for node in sorted(summaries)))
         self._thresholds = thresholds
-        roster = Roster(members, draining, self._me, self._zone, leaving)
+        roster = Roster(members, draining, self._me, self._zone, leaving, awaited)
         self._lists.forget_others(summaries)
         scene = Scene(
             demand=Demand(forecast, summaries, self._lists, self._zone, draining, len(roster.staying)),

@@ -26,9 +26,10 @@ class Roster:
         me_node: NodeName,
         me_zone: Zone,
         leaving: bool = False,
+        awaited: Sequence[NodeName] = (),
     ) -> None:
-        """``here``: the alive agents of our own zone, draining or not; this agent is alive to itself, unless
-        it is ``leaving``."""
+        """``here``: the agents of our own zone that are alive, or restarting and ``awaited``, draining or not;
+        this agent is alive to itself, unless it is ``leaving``."""
         self._me = me_node
         self.leaving = leaving
         self.zone = me_zone
@@ -39,7 +40,10 @@ class Roster:
             if placed(member)
             and (not leaving if member.node == me_node else member.state is MemberState.ALIVE)
         ]
-        self.here: dict[NodeName, None] = {member.node: None for member in alive if member.zone == me_zone}
+        self.here: dict[NodeName, None] = {
+            **{member.node: None for member in alive if member.zone == me_zone},
+            **{member.node: None for member in members if member.zone == me_zone and member.node in awaited},
+        }
         self.safe: dict[NodeName, Zone] = {
             member.node: member.zone for member in alive if member.zone not in self.draining
         }
@@ -54,7 +58,7 @@ class Roster:
 
     def mine(self, ring: Ring, key_hash: KeyHash) -> bool:
         """Whether this agent, of all of its zone, looks after the instance. A dead owner's are everybody's:
-        a copy too many for as long as it is down."""
+        a copy too many for as long as it is down. One that restarts is waited for."""
         if len(self.here) <= 1:
             return True
         owner = ring.owner_in_zone(key_hash, self.zone)
