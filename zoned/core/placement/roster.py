@@ -28,7 +28,7 @@ class Roster:
         leaving: bool = False,
         awaited: Sequence[NodeName] = (),
     ) -> None:
-        """``here``: the agents of our own zone that are alive, or restarting and ``awaited``, draining or not;
+        """``here``: the agents of our own zone, alive or restarting and ``awaited``, draining or not;
         this agent is alive to itself, unless it is ``leaving``."""
         self._me = me_node
         self.leaving = leaving
