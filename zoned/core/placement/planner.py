@@ -99,10 +99,7 @@ class Planner:
         object each time."""
         draining = tuple(draining)
         if not leaving and not self._is_due(forecast, summaries, ring, draining, paused, now):
-            assert self._plan is not None
-            if self._plan.hand_over:
-                self._plan = replace(self._plan, hand_over=())
-            return self._plan
+            return self._again()
         settings = self._settings
         ours = leaving or self._zone in draining
         self._due_s = now.mono_s + (settings.drain_interval_s if ours else settings.plan_interval_s)
@@ -137,6 +134,13 @@ class Planner:
         self.counters["plans"] += 1
         self.counters["wants"] += len(self._plan.wants)
         self.counters |= self._offers.counters
+        return self._plan
+
+    def _again(self) -> Plan:
+        """The last plan, without the offers that were made already."""
+        assert self._plan is not None
+        if self._plan.hand_over:
+            self._plan = replace(self._plan, hand_over=())
         return self._plan
 
     def why(
