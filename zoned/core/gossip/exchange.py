@@ -126,6 +126,8 @@ class Exchange:
         tags = parse_meta(row.meta)
         if tags.role != ROLE or self._rumours.strangers.has(row, tags):
             return
+        if self._rumours.forgotten.incarnation(row.node, row.incarnation, now) is not None:
+            return
         known = Known(row.node, row.address, row.meta, row.versions, now)
         known.incarnation = row.incarnation
         if self._wiring.table.add(known):
@@ -147,6 +149,8 @@ class Exchange:
                 self._wiring.reject(error.reason)
 
     def _merge_row(self, row: Row, now: Instant) -> None:
+        if self._wiring.table.get(row.node) is None and row.standing is not Standing.LEFT:
+            self._still_there(row, now)
         if row.standing is Standing.ALIVE:
             alive = Alive(row.incarnation, row.node, row.address, row.meta, row.versions)
             self._rumours.alive(alive, now)
@@ -154,6 +158,13 @@ class Exchange:
             self._rumours.dead(Dead(row.incarnation, row.node, row.node), now)
         else:
             self._rumours.suspect(Suspect(row.incarnation, row.node, row.node), now)
+
+    def _still_there(self, row: Row, now: Instant) -> None:
+        """Somebody was away when that member was forgotten, if it was: say so again."""
+        forgotten, node = self._rumours.forgotten, row.node
+        if forgotten.incarnation(node, row.incarnation, now) is not None:
+            if forgotten.may_tell(node, False, now):
+                self._serf.say_leave(node, prune=True)
 
     def _bytes(self, join: bool) -> bytes:
         rows = tuple(

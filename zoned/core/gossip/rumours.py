@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from zoned.core.gossip.forgotten import Forgotten
 from zoned.core.gossip.membership import Known, wins
 from zoned.core.gossip.messages import Alive, Dead, Kind, Standing, Suspect
 from zoned.core.gossip.strangers import Strangers
@@ -47,6 +48,7 @@ class Rumours:
         self._table = wiring.table
         self.listeners: list[Listener] = []
         self.strangers = Strangers(wiring)
+        self.forgotten = Forgotten(wiring)
         me = wiring.me
         self.own = Known(me.node, me.gossip, meta_of(me), VERSIONS, now)
         self.own.incarnation = min(max(1, int(now.wall_s)), _MAX_INCARNATION - 1)
@@ -65,6 +67,8 @@ class Rumours:
             return
         new = known is None
         if known is None:
+            if self.forgotten.has(heard, now):
+                return
             known = Known(heard.node, heard.address, heard.meta, heard.versions, now)
             if not self._table.add(known):
                 self._wiring.reject("member_limit")
@@ -198,8 +202,9 @@ class Rumours:
         for listener in self.listeners:
             listener(known, before, now)
 
-    def forget(self, node: NodeName, now: Instant) -> bool:
-        """Drop a member that is not up; False for any other."""
+    def forget(self, node: NodeName, now: Instant, expired: bool = False) -> bool:
+        """Drop a member that is not up, False for any other; and take no old news of it any more, unless its
+        time has just ``expired``."""
         known = self._table.get(node)
         if known is None or known.is_up() or known is self.own:
             return False
@@ -211,6 +216,8 @@ class Rumours:
             self.changed(known, before, now)
             self._wiring.timers.cancel(known.forget_timer)
         self._table.remove(node)
+        if not expired:
+            self.forgotten.add(node, known.incarnation, now)
         return True
 
     def _keep_time(self, known: Known, after: MemberState, now: Instant) -> None:
@@ -223,7 +230,7 @@ class Rumours:
             known.forget_timer = timers.at(when_s, partial(self._forget_due, known.node))
 
     def _forget_due(self, node: NodeName, now: Instant) -> None:
-        self.forget(node, now)
+        self.forget(node, now, expired=True)
 
     def _arm(self, known: Known, suspicion: Suspicion) -> None:
         timers = self._wiring.timers
