@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def test_by_bytes() -> None:
         (("--ablate", "learning"), "not among --policies"),
         (("--ablate", "gossip"), "--ablate"),
         (("--format", "iis"), "--format"),
+        (("--policies", "recorded,lru"), "only a journal has it"),
         (("absent.csv",), "does not exist"),
     ],
 )
@@ -126,3 +128,12 @@ def test_a_report_is_written_beside_the_table(tmp_path: Path) -> None:
     assert out.read_text().startswith("<!doctype html>")
     found = invoke("--report", str(tmp_path / "nowhere" / "out.html"))
     assert found.exit_code == 2 and "there is no directory" in found.stderr
+
+
+def test_standard_input_is_a_log_too() -> None:
+    rows = "\n".join(f"{i},{'ab'[i % 2]},o{i * i % 20},1,c" for i in range(200))
+    found = CliRunner().invoke(replay, ["-", "--policies", "lru"], input=f"ts,zone,object,size,req\n{rows}\n")
+    assert found.exit_code == 0 and "200 requests for" in found.stdout, found.output
+    zipped = gzip.compress(f"ts,zone,object,size,req\n{rows}\n".encode())
+    again = CliRunner().invoke(replay, ["-", "--policies", "lru"], input=zipped)
+    assert again.stdout == found.stdout

@@ -38,6 +38,9 @@ class Origin:
         self.asked[key] += 1
         return self.outcomes.get(key, FetchOutcome.OK)
 
+    def ttl_s(self, key: InstanceKey) -> float | None:
+        return None
+
 
 class Pool:
     """Agents by name, booted, joined and settled. ``changed``: settings of all of them; ``each``: of one."""

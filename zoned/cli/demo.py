@@ -36,17 +36,31 @@ from zoned.simulation.trace import TraceError
 @click.option(
     "--ablate", multiple=True, type=click.Choice(list(ABLATIONS)), help="Switch a stage off (repeatable)."
 )
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE.zj",
+    help="Record what the agents live through, for zoned replay.",
+)
 @click.option("--serve", is_flag=True, help="Leave the agents and their pages up at the end, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
 def demo(
-    seconds: float, seed: int, trace: Path | None, ablate: tuple[str, ...], serve: bool, as_json: bool
+    seconds: float,
+    seed: int,
+    trace: Path | None,
+    ablate: tuple[str, ...],
+    record: Path | None,
+    serve: bool,
+    as_json: bool,
 ) -> None:
     """Five zones that warm each other on a real trace, as real processes on this machine.
 
     Exits 1 when a read failed, or the agents did not agree on a ring.
     """
     chosen = {} if trace is None else {"trace": trace}
-    options = DemoOptions(seconds=seconds, seed=seed, ablate=ablate, serve=serve, **chosen)
+    if record is not None and not record.parent.is_dir():
+        raise click.BadParameter(f"there is no directory {record.parent}", param_hint="--record")
+    options = DemoOptions(seconds=seconds, seed=seed, ablate=ablate, serve=serve, record=record, **chosen)
     console = Console()
     screen = (
         SilentScreen() if as_json else LiveScreen(console) if console.is_terminal else TextScreen(console)

@@ -1,8 +1,9 @@
 """``zoned replay``: what zoned would gain on your own log, before you deploy it.
 
-Reads a trace or access logs, runs the policies one after the other in virtual time, and prints a table (or
-contract.md's JSON). The real nodes join the reference policies here, so that `zoned.simulation.replay` does
-not depend on them. Standard output carries the result only; the progress bar goes to standard error.
+Reads a trace, access logs or a journal (`day`), runs the policies one after the other in virtual time, and
+prints a table (or contract.md's JSON). The real nodes join the reference policies in `day`, so that
+`zoned.simulation.replay` does not depend on them. Standard output carries the result only; the progress bar
+goes to standard error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import zoned
+from zoned.cli.day import OF_JOURNALS, RUNNERS, Day, Source, day_of
+from zoned.cli.journal import agreement_table, journal_json, journal_lines
 from zoned.cli.moves import move_lines, move_table, moves_of
 from zoned.config.kinds import Wrong
 from zoned.config.units import duration_text, seconds_of
@@ -24,13 +27,12 @@ from zoned.core.settings import ABLATIONS
 from zoned.simulation import zoned_policy
 from zoned.simulation.moves import MoveResult
 from zoned.simulation.moves import run as play_move
-from zoned.simulation.replay import REFERENCE, Replay, capacity_of, run
+from zoned.simulation.recording import Recording
+from zoned.simulation.replay import Replay, run
 from zoned.simulation.report import page, verdict
-from zoned.simulation.results import ReplayOptions, Runner
+from zoned.simulation.results import ReplayOptions
 from zoned.simulation.rows import READERS
-from zoned.simulation.trace import Trace, TraceError, read
 
-RUNNERS: dict[str, Runner] = {**REFERENCE, "zoned": zoned_policy.run}
 DEFAULT_POLICIES = "lru,sieve,s3fifo,peer,zoned,oracle"
 PLAIN_WIDTH = 120
 """Columns of the table where standard output is no terminal."""
@@ -39,9 +41,10 @@ PLAIN_WIDTH = 120
 def _policies(ctx: click.Context, param: click.Parameter, written: str) -> tuple[str, ...]:
     """``"lru,zoned"`` -> ``("lru", "zoned")``, each once."""
     names = tuple(dict.fromkeys(name.strip() for name in written.split(",")))
+    known = (*RUNNERS, OF_JOURNALS)
     for name in names:
-        if name not in RUNNERS:
-            raise click.BadParameter(f"{name!r} is no policy; there are {', '.join(RUNNERS)}")
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is no policy; there are {', '.join(known)}")
     return names
 
 
@@ -58,7 +61,10 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
 
 @click.command("replay")
 @click.argument(
-    "traces", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "traces",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @click.option(
     "--capacity",
@@ -139,8 +145,9 @@ def replay(
 ) -> None:
     """Replay a recorded day and compare policies: what would zoned gain on your own logs?
 
-    TRACE is ts,zone,object,size,req (CSV, plain or gzipped), or an access log (see --format). Several files
-    without a zone column are one zone each, named by the file.
+    TRACE is ts,zone,object,size,req (CSV, plain or gzipped), or an access log (see --format); - is standard
+    input. Several files without a zone column are one zone each, named by the file. A journal (zoned demo
+    --record, [agent] journal) is replayed with its own clocks, latencies and stores, as it was.
     """
     if by_bytes and capacity_objects is not None:
         raise click.UsageError("--by-bytes and --capacity-objects exclude each other")
@@ -156,56 +163,70 @@ def replay(
         ablate=tuple(dict.fromkeys(ablate)),
         by_bytes=by_bytes,
     )
-    try:
-        trace = read(traces, kind, dep_prefix)
-    except TraceError as error:
-        raise click.ClickException(str(error)) from error
-    moves = moves_of(trace, drain, join)
     if report is not None and not report.parent.is_dir():
         raise click.BadParameter(f"there is no directory {report.parent}", param_hint="--report")
-    size, share = capacity_of(trace, capacity, capacity_objects, by_bytes)
-    finished = _run(trace, policies, options, size, share)
-    moved = [play_move(trace, size, options, move) for move in moves]
+    day = day_of(Source(traces, kind, dep_prefix, capacity, capacity_objects), policies, options)
+    moves = moves_of(day.trace, drain, join)
+    finished = _run(day)
+    moved = [play_move(day.trace, day.capacity, options, move) for move in moves]
     if report is not None:
         report.write_text(page(finished, moved, zoned.__version__))
     if as_json:
         told = finished.as_json()
-        click.echo(
-            json.dumps({**told, "moves": [one.as_json() for one in moved]} if moved else told, indent=2)
-        )
+        if day.recording is not None:
+            told |= journal_json(day.recording, finished)
+        if moved:
+            told |= {"moves": [one.as_json() for one in moved]}
+        click.echo(json.dumps(told, indent=2))
     else:
-        _print(finished, moved)
+        _print(finished, moved, day.recording)
 
 
-def _run(
-    trace: Trace, policies: Sequence[str], options: ReplayOptions, capacity: int, share: float
-) -> Replay:
+def _run(day: Day) -> Replay:
     """Run them all under a progress bar, which shows itself on a terminal only."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        tasks = {policy: bar.add_task(policy, start=False, total=len(trace)) for policy in policies}
+        tasks = {policy: bar.add_task(policy, start=False, total=len(day.trace)) for policy in day.policies}
 
         def progress(policy: str, done: int) -> None:
             bar.start_task(tasks[policy])
             bar.update(tasks[policy], completed=done)
 
-        return run(trace, policies, options, capacity, share, runners=RUNNERS, progress=progress)
+        return run(
+            day.trace,
+            day.policies,
+            day.options,
+            day.capacity,
+            day.share,
+            runners=day.runners,
+            progress=progress,
+        )
 
 
-def _print(finished: Replay, moved: Sequence[MoveResult]) -> None:
+def _print(finished: Replay, moved: Sequence[MoveResult], recording: Recording | None) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH)
-    for line in _heading(finished):
+    for line in [
+        *_heading(finished),
+        *(_pace_line(finished) if recording is None else journal_lines(recording)),
+    ]:
         console.print(line, markup=False, soft_wrap=True)
     console.print(_table(finished))
+    if recording is not None and (agreed := agreement_table(finished)) is not None:
+        console.print(agreed)
     for line in _conclusion(finished):
         console.print(line, markup=False, soft_wrap=True)
     for one in moved:
         for line in move_lines(one):
             console.print(f"\n{line}", markup=False, soft_wrap=True)
         console.print(move_table(one))
+
+
+def _ms(seconds: float) -> str:
+    """``0.0427483`` -> ``42.75 ms``."""
+    return f"{round(seconds * 1e3, 2):g} ms"
 
 
 def _heading(finished: Replay) -> list[str]:
@@ -216,22 +237,27 @@ def _heading(finished: Replay) -> list[str]:
         f"{trace.name}: {len(trace):,} requests for {len(trace.instances):,} objects in"
         f" {len(trace.zone_names)} zones, the last {1 - options.warmup:.0%} measured",
         f"cache {finished.capacity:,} {unit} a zone ({finished.share:.1%}),"
-        f" local hit {options.hit_s * 1e3:g} ms,"
-        f" another zone +{options.rtt_s * 1e3:g} ms, origin +{options.origin_s * 1e3:g} ms,"
+        f" local hit {_ms(options.hit_s)},"
+        f" another zone +{_ms(options.rtt_s)}, origin +{_ms(options.origin_s)},"
         f" oracle sees {duration_text(options.window_s)}",
     ]
     if trace.skipped:
         lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out")
     if options.ablate:
         lines.append(f"zoned runs without {', '.join(options.ablate)}")
-    if "zoned" in finished.results and len(trace):
-        pace = zoned_policy.paces(trace)
-        lines.append(
-            f"zoned's timers run slower than life: turn {pace.turn_s:,.0f} s,"
-            f" plan and summary {pace.plan_s:,.0f} s, digest {pace.gossip_s:,.0f} s,"
-            f" probe {pace.probe_s:,.0f} s"
-        )
     return lines
+
+
+def _pace_line(finished: Replay) -> list[str]:
+    """How much slower than life the nodes' timers run."""
+    if "zoned" not in finished.results or not len(finished.trace):
+        return []
+    pace = zoned_policy.paces(finished.trace)
+    return [
+        f"zoned's timers run slower than life: turn {pace.turn_s:,.0f} s,"
+        f" plan and summary {pace.plan_s:,.0f} s, digest {pace.gossip_s:,.0f} s,"
+        f" probe {pace.probe_s:,.0f} s"
+    ]
 
 
 def _table(finished: Replay) -> Table:
@@ -253,7 +279,7 @@ def _table(finished: Replay) -> Table:
             f"{result.prefetches:,}",
             f"{result.prefetch_used / result.prefetches:.0%}" if result.prefetches else "",
             f"{result.late:,}",
-            style="bold" if policy == "zoned" else None,
+            style="bold" if policy in ("zoned", OF_JOURNALS) else None,
         )
     return table
 

@@ -235,6 +235,8 @@ def _build(parsed: _Parsed, prefixes: list[str], path: Path | None) -> Config:
             season_start_s=values["agent.season_start"],
             season_rate=values["agent.season_rate"],
             season_since_s=values["agent.season_since"],
+            journal=values["agent.journal"],
+            journal_max_bytes=values["agent.journal_max"],
         ),
         http=HttpConfig(
             listen=values["http.listen"],

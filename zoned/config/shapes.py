@@ -34,6 +34,9 @@ class AgentConfig:
     """... and runs this many times faster than the wall's. None and 1.0: it is the wall clock."""
     season_since_s: float | None = None
     """When it starts, by the wall; all agents of a demo are told the same moment. None: at their start."""
+    journal: Path | None = None
+    """Where to record what the node is told, for ``zoned replay``; None: nowhere."""
+    journal_max_bytes: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

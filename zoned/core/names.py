@@ -38,6 +38,20 @@ class Instant(NamedTuple):
     season_s: float
 
 
+class Season(NamedTuple):
+    """How the season clock follows the wall's: at ``since_s`` it is ``start_s``, and from then on it runs
+    ``rate`` times as fast (before, as fast). The default is the wall's time."""
+
+    start_s: float = 0.0
+    since_s: float = 0.0
+    rate: float = 1.0
+
+    def at(self, wall_s: float) -> float:
+        """The season at that wall time, Unix seconds."""
+        ahead_s = wall_s - self.since_s
+        return self.start_s + (ahead_s * self.rate if ahead_s > 0 else ahead_s)
+
+
 class InstanceKey(NamedTuple):
     """One instance: a dependency's name (no ``:`` nor ``/``) and a key of at most 4 KiB."""
 

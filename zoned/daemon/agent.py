@@ -34,6 +34,7 @@ from zoned.daemon.gossip_io import GossipIO
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.heartbeat import Gauges, Heartbeat
 from zoned.daemon.joining import Joining
+from zoned.daemon.journal_file import JournalFile, RecordedNode
 from zoned.daemon.key_exchange import KeyExchange
 from zoned.daemon.key_wear import FILE as KEY_USE
 from zoned.daemon.key_wear import KeyWear
@@ -47,6 +48,7 @@ from zoned.daemon.state import StateFile
 from zoned.daemon.stores import MemoryStore
 from zoned.daemon.systemd import Notifier
 from zoned.daemon.transfer import BeforeCall, PeerClient, transfer_app
+from zoned.journal.lives import beginning
 from zoned.status import AccessRules, AgentView, Metrics, status_app
 
 MAX_HTTP_CONNECTIONS = 1024
@@ -57,10 +59,13 @@ SHORTEST_GOODBYE_S, LONGEST_GOODBYE_S = 0.2, 5.0
 HAND_OVER_POLL_S = 0.1  # the core tells nobody when all is handed over
 
 
-def restored(settings: NodeSettings, state: StateFile, now: Instant, log: Log) -> Node:
-    """A node with its saved state, or a fresh one when there is none that can be read back."""
+def restored(
+    settings: NodeSettings, state: StateFile, now: Instant, log: Log
+) -> tuple[Node, dict[str, Any] | None]:
+    """A node with its saved state, and that; or a fresh one when there is none that can be read back."""
     try:
-        return Node(settings, now, state.load())
+        loaded = state.load()
+        return Node(settings, now, loaded), loaded
     except StateError as error:
         aside = state.set_aside(now.wall_s)
         log.say(
@@ -68,7 +73,7 @@ def restored(settings: NodeSettings, state: StateFile, now: Instant, log: Log) -
             "state_corrupt",
             f"saved state cannot be read back ({error}); set aside as {aside}, starting afresh",
         )
-        return Node(settings, now)
+        return Node(settings, now), None
 
 
 def read_secret(path: Path | None, setting: str) -> str | None:
@@ -107,6 +112,7 @@ class Agent:
         self._log = log
         self._spawn = spawn
         self._stop = stop
+        self._ended = ""  # how, once we know
         who = config.agent
         self.clock = Clock(who.season_start_s, who.season_rate, who.season_since_s)
         self.notifier = Notifier()
@@ -116,7 +122,9 @@ class Agent:
         seal = _sealing(config, self._keyring)
         settings = _addressed(config, sockets)
         gossip = replace(settings.gossip, seal_bytes=seal.overhead_bytes)
-        self.node = restored(replace(settings, gossip=gossip), state, self.clock.now(), log)
+        began = self.clock.now()
+        self.node, loaded = restored(replace(settings, gossip=gossip), state, began, log)
+        self._journal = self._recording(began, loaded)
         self._session = origin_session()
         limits = {one.policy.name: one.policy.max_object_bytes for one in config.dependencies}
         self._peers = PeerClient(config.agent.node, self.clock, limits, before_call)
@@ -136,13 +144,22 @@ class Agent:
             keys=self._keys.serf,
             log=log,
         )
-        self.driver = Driver(self.node, self.clock, world, spawn)
+        node = self.node if self._journal is None else RecordedNode(self.node, self._journal.recorder)
+        self.driver = Driver(node, self.clock, world, spawn)
         self._joining = Joining(config.agent.node, self.snapshot, self.driver.submit, log)
         self._metrics = Metrics(self.snapshot, self.checks, self._counters, zoned.__version__)
         self._names = frozenset(one.policy.name for one in config.dependencies)
         self._http, self._transfer = self._listeners(token)
         about = About(version=zoned.__version__, store=self._store, max_bytes=config.store.max_bytes)
         self._resp = RespFront(self.driver, self.clock, self._names, about, password)
+
+    def _recording(self, began: Instant, state: dict[str, Any] | None) -> JournalFile | None:
+        """The journal of this life, if there is to be one."""
+        who, node = self._config.agent, self.node
+        if who.journal is None:
+            return None
+        begin = beginning(zoned.__version__, began.wall_s, self.clock.season, node.settings, state)
+        return JournalFile(who.journal, who.journal_max_bytes, node, began, begin, self._log)
 
     def _exchange(self, seal: Seal) -> KeyExchange:
         return KeyExchange(
@@ -236,13 +253,14 @@ class Agent:
         """What runs as long as the agent does, by name."""
         gauges = Gauges(loop_lag=self._metrics.loop_lag, load=self._metrics.load)
         heartbeat = Heartbeat(self.driver, self.clock, self.notifier, gauges, self.status_line)
-        return [
+        tasks = [
             ("driver", self._watch_driver()),
             ("heartbeat", heartbeat.run()),
             ("state", self._keep_saving()),
             ("key wear", self._wear.keep()),
             ("joining", self._joining.keep_joining(self._config.gossip.join)),
         ]
+        return tasks if self._journal is None else [*tasks, ("journal", self._journal.keep(self.clock.now))]
 
     async def _watch_driver(self) -> None:
         await asyncio.shield(self.driver.died)
@@ -262,6 +280,7 @@ class Agent:
     async def say_goodbye(self, kind: StopKind, hurry: asyncio.Event) -> None:
         """Tell the pool that we go, and give that a moment to get out (none if we are alone). Who leaves for
         good hands over first what only it holds; ``hurry`` ends that, too."""
+        self._ended = kind.value
         self.notifier.send("STOPPING=1", f"STATUS=stopping ({kind.value})")
         self._log.say("info", "stopping", f"stopping ({kind.value})", kind=kind.value)
         alone = self._joining.alone()
@@ -279,6 +298,9 @@ class Agent:
     async def close(self) -> None:
         """Stop serving and give everything up."""
         self.driver.close()
+        if self._journal is not None:
+            await self._journal.flush(self.clock.now(), self._ended)
+            self._journal.close()
         await self._http.close()
         await self._resp.close()
         await self._transfer.close()
@@ -329,6 +351,7 @@ class Agent:
             "transfer": {"refused_connections": self._transfer.refused},
             "log": self._log.counts,
             "state": {"saved_bytes": self._state.saved_bytes},
+            "journal": {} if self._journal is None else self._journal.counters,
             "gossip_io": {**self._gossip.counters, **self._gossip.refusals.counters},
             "serf_keys": self._keys.serf.counters,
             "gossip_key": self._wear.counters(),

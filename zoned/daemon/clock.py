@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 
-from zoned.core.names import Instant
+from zoned.core.names import Instant, Season
 
 
 class Clock:
@@ -31,9 +31,10 @@ class Clock:
         Without a start and with rate 1 it is the wall's time."""
         self._born_mono_s, self._born_wall_s = time.monotonic(), time.time()
         self._is_wall = season_start_s is None and season_rate == 1.0
-        self._rate = season_rate
-        self._since_s = self._born_wall_s if season_since_s is None else season_since_s
-        self._start_s = self._since_s if season_start_s is None else season_start_s
+        since_s = self._born_wall_s if season_since_s is None else season_since_s
+        start_s = since_s if season_start_s is None else season_start_s
+        self.season = Season() if self._is_wall else Season(start_s, since_s, season_rate)
+        """What the season clock does; a journal tells it on."""
 
     mono_s = staticmethod(time.monotonic)
     """The monotonic clock alone: for what has not even time for a whole Instant."""
@@ -43,5 +44,4 @@ class Clock:
         mono_s, wall_s = time.monotonic(), time.time()
         if self._is_wall:
             return Instant(mono_s, wall_s, wall_s)
-        ahead_s = self._born_wall_s + (mono_s - self._born_mono_s) - self._since_s
-        return Instant(mono_s, wall_s, self._start_s + (ahead_s * self._rate if ahead_s > 0 else ahead_s))
+        return Instant(mono_s, wall_s, self.season.at(self._born_wall_s + (mono_s - self._born_mono_s)))

@@ -53,6 +53,11 @@ class Agent:
         return data_dir(self.directory.parent, self.zone)
 
     @property
+    def journal_path(self) -> Path:
+        """Where it records its day, if it is told to."""
+        return self.directory / "journal.zj"
+
+    @property
     def log_path(self) -> Path:
         """What it said."""
         return self.directory / "log"

@@ -27,6 +27,7 @@ from zoned.demo.preload import Delays, Past, preload
 from zoned.demo.report import Drained, Killed, report
 from zoned.demo.screen import Screen
 from zoned.demo.traffic import Traffic
+from zoned.journal import JournalError, merge
 from zoned.simulation.trace import read
 
 TRACE = Path(__file__).parent / "data" / "retail.csv.gz"
@@ -48,6 +49,8 @@ class DemoOptions:
     serve: bool = False
     origin_delay_ms: float = 40.0
     peer_delay_ms: float = 16.0
+    record: Path | None = None
+    """Where to put the journals of all agents, as one file for ``zoned replay``."""
 
 
 async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
@@ -66,13 +69,17 @@ async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
         )
         past = await _learn(play, options, work, screen)
         agents = agents_of(play.zones, work)
-        async with _running(play, options, agents) as (pool, origin, session, since_s):
-            result = await _live(play, past, since_s, pool, origin, session, screen)
-            if options.serve:
-                screen.result(result)
-                screen.say("dashboards are up until Ctrl-C: " + "  ".join(result["dashboard"]))
-                await asyncio.Event().wait()
-            return result
+        try:
+            async with _running(play, options, agents) as (pool, origin, session, since_s):
+                result = await _live(play, past, since_s, pool, origin, session, screen)
+                if options.serve:
+                    screen.result(result)
+                    screen.say("dashboards are up until Ctrl-C: " + "  ".join(result["dashboard"]))
+                    await asyncio.Event().wait()
+                return result
+        finally:
+            if options.record is not None:
+                screen.say(gather(agents, options.record))
     except DemoError as error:
         kept, work = work, None
         raise DemoError(f"{error}\nthe agents' files and logs are kept in {kept}") from error
@@ -80,6 +87,16 @@ async def demo(options: DemoOptions, screen: Screen) -> dict[str, Any]:
         screen.close()
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def gather(agents: list[Agent], record: Path) -> str:
+    """Merge the agents' journals, once the agents have ended; what to say of it."""
+    journals = [agent.journal_path for agent in agents if agent.journal_path.exists()]
+    try:
+        size = merge(journals, record)
+    except (OSError, JournalError) as error:
+        raise DemoError(f"--record {record}: {error}") from error
+    return f"recorded {len(journals)} agents in {record} ({size / 1e6:.1f} MB): zoned replay {record}"
 
 
 async def _learn(play: Play, options: DemoOptions, work: Path, screen: Screen) -> Past:
@@ -135,6 +152,7 @@ def configure(
         f"season_since = {since_s!r}",
         f"season_rate = {play.rate!r}",
         f"ablate = [{', '.join(repr(stage) for stage in options.ablate)}]".replace("'", '"'),
+        *([] if options.record is None else [f'journal = "{agent.journal_path}"']),
         "[http]",
         f'listen = "127.0.0.1:{agent.http_port}"',
         'socket = ""',

@@ -11,7 +11,7 @@ from random import Random
 
 from zoned.core import actions as act
 from zoned.core import events as ev
-from zoned.core.names import Address, Instant, NodeName, Zone
+from zoned.core.names import Address, Instant, NodeName, Season, Zone
 from zoned.core.settings import NodeSettings
 from zoned.simulation.host import Host
 from zoned.simulation.network import Network
@@ -20,6 +20,7 @@ from zoned.simulation.wires import Wires, gossip_address
 from zoned.simulation.world import Answer, Machine, OriginModel
 
 PEER_PORT = 7947
+WALL = Season()
 
 
 def peer_address(index: int) -> Address:
@@ -40,6 +41,7 @@ class Cluster:
         rtt_s: float,
         instant_fetches: bool,
         answered: Callable[[Answer], None],
+        season: Season = WALL,
     ) -> None:
         self.schedule = Schedule(0.0)
         self.network = network
@@ -50,6 +52,7 @@ class Cluster:
         self.answered = answered
         self.hosts: dict[NodeName, Host] = {}
         self._start_s = start_s
+        self._season = season
         self._rtt_s = rtt_s
         self._by_peer: dict[Address, Host] = {}
 
@@ -63,10 +66,12 @@ class Cluster:
         return host
 
     def instant(self) -> Instant:
-        """Now, on the three clocks: mono is the schedule's, from 0; wall and season from ``start_s`` on."""
+        """Now, on the three clocks: mono is the schedule's, from 0; wall from ``start_s`` on, and the season
+        as it follows the wall."""
         now_s = self.schedule.now_s
         wall_s = self._start_s + now_s
-        return Instant(now_s, wall_s, wall_s)
+        season = self._season
+        return Instant(now_s, wall_s, wall_s if season is WALL else season.at(wall_s))
 
     def run_until(self, when_s: float) -> None:
         """Let time pass."""

@@ -40,6 +40,7 @@ class Fetches:
             fetch=action.fetch,
             outcome=origin.outcome(action.key),
             size=origin.size_of(action.key),
+            ttl_s=origin.ttl_s(action.key),
             latency_s=latency_s,
         )
         self._end(latency_s, action.key, done, Source.ORIGIN, action.prefetch)

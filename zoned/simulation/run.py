@@ -74,6 +74,10 @@ class PlainOrigin:
         """Always there."""
         return FetchOutcome.OK
 
+    def ttl_s(self, key: InstanceKey) -> float | None:
+        """Says nothing of it."""
+        return None
+
 
 class _Ear:
     """Hears every answer: counts it, and hashes it into the digest."""

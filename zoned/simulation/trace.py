@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from zoned.simulation.rows import READERS, Row, Skipped, TraceError
 
 __all__ = ["Trace", "TraceError", "read", "stem_of"]
 
+STDIN = Path("-")
 _SUFFIXES = (".gz", ".csv", ".log", ".json", ".jsonl", ".ndjson", ".txt")
 _GZIP_MAGIC = b"\x1f\x8b"
 _NOT_IN_NAMES = re.compile(r"[\s:/,\"\\\ud800-\udfff]+")
@@ -80,7 +82,7 @@ class Trace:
 
 def stem_of(path: Path) -> str:
     """A file's name without the endings that only say what kind of file it is; safe as a name of ours."""
-    stem = path.name
+    stem = "stdin" if path == STDIN else path.name
     while ending := next((s for s in _SUFFIXES if stem.endswith(s) and len(stem) > len(s)), ""):
         stem = stem[: -len(ending)]
     return _as_dependency(stem)
@@ -109,11 +111,11 @@ def read(paths: Sequence[Path], kind: str = "csv", dep_prefix: bool = False) -> 
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Lines of a plain or gzipped file. Bytes that are no UTF-8 survive as surrogates: a key is any bytes."""
+    """Lines of a plain or gzipped file, or of standard input. Bytes that are no UTF-8 survive as surrogates:
+    a key is any bytes."""
     try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == _GZIP_MAGIC
-            raw.seek(0)
+        with io.BufferedReader(sys.stdin.buffer) if path == STDIN else path.open("rb") as raw:  # type: ignore[type-var]
+            zipped = raw.peek(2)[:2] == _GZIP_MAGIC
             binary = gzip.GzipFile(fileobj=raw) if zipped else raw
             with io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="") as text:
                 yield from text

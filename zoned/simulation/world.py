@@ -44,6 +44,9 @@ class OriginModel(Protocol):
     def outcome(self, key: InstanceKey) -> FetchOutcome:
         """Whether the origin gives it now."""
 
+    def ttl_s(self, key: InstanceKey) -> float | None:
+        """What the origin says of its freshness; None: nothing."""
+
 
 @dataclass(slots=True)
 class Transfers:

@@ -76,6 +76,10 @@ class TraceOrigin:
         """Always there."""
         return FetchOutcome.OK
 
+    def ttl_s(self, key: InstanceKey) -> float | None:
+        """Says nothing of it."""
+        return None
+
 
 def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int) -> NodeSettings:
     """The settings of the node of one zone."""
@@ -228,13 +232,13 @@ def _details(trace: Trace, cluster: Cluster, hosts: list[Host], asked_in_vain: i
         "asked_in_vain": asked_in_vain,
         "ledger_lru_hit_ratio": sum(line.lru_hit_ratio * line.requests for line in lines) / max(1, requests),
         "ledger_hit_ratio": sum(line.hits for line in lines) / max(1, requests),
-        "dependencies": _by_dependency(ledgers),
+        "dependencies": by_dependency(ledgers),
         "eviction": {node.settings.zone: node.cache.eviction for node in nodes},
         "prefetch_recent": {reason: [round(v, 1) for v in row] for reason, row in sorted(outcomes.items())},
     }
 
 
-def _by_dependency(ledgers: Sequence[Sequence[LedgerLine]]) -> list[dict[str, object]]:
+def by_dependency(ledgers: Sequence[Sequence[LedgerLine]]) -> list[dict[str, object]]:
     """What the agents' own ledgers say of each dependency, over the whole trace; the most requested first."""
     rows: dict[str, list[float]] = {}
     for line in (line for ledger in ledgers for line in ledger[1:]):
