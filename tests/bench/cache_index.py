@@ -16,7 +16,7 @@ from random import Random
 from time import perf_counter
 
 from zoned.core.cache import CacheController, CacheSettings
-from zoned.core.eviction import EVICTIONS
+from zoned.core.eviction import PLAIN
 from zoned.core.members import HoldingsHeard
 from zoned.core.names import InstanceKey, Instant, key_hash
 from zoned.core.records import Reason
@@ -29,7 +29,7 @@ def main(copies: int) -> None:
     hashes = [key_hash(key) for key in keys]
     sizes = [rng.randrange(300, 40_000) for _ in keys]
     now = Instant(1.0, 1.0, 1.0)
-    for name in EVICTIONS:
+    for name in PLAIN:
         settings = CacheSettings(max_bytes=None, max_objects=copies, eviction=name)
         tracemalloc.start()
         cache = CacheController(settings, {})

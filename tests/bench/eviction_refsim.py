@@ -14,7 +14,7 @@ import sys
 from time import perf_counter
 from types import ModuleType
 
-from zoned.core.eviction import EVICTIONS, Eviction, make
+from zoned.core.eviction import PLAIN, Eviction, make
 
 WARM = 0.2
 
@@ -35,7 +35,7 @@ def main(refsim: str, trace: str, share: float) -> None:
     capacity = max(4, int(unique * share))
     warm = int(len(zones) * WARM)
     twins = {"lru": theirs.LRU, "sieve": theirs.SIEVE, "s3fifo": theirs.S3FIFO}
-    for name in EVICTIONS:
+    for name in PLAIN:
         ours: list[Eviction[int]] = [make(name, capacity, None) for _ in names]
         twin = [twins[name](capacity) for _ in names]
         hits = 0

@@ -80,7 +80,7 @@ def test_misses_per_window_add_up(trace: Trace, capacity: int) -> None:
         assert sum(missed.values()) == result.origin_fetches
 
 
-@pytest.mark.parametrize("policy", eviction.EVICTIONS)
+@pytest.mark.parametrize("policy", eviction.PLAIN)
 def test_by_bytes_never_exceeds_the_bytes(policy: str) -> None:
     trace = trace_of("semicomplete_web")
     capacity = trace.capacity_bytes(0.05)

@@ -177,7 +177,7 @@ STORE = (
     _of("cache", "max_bytes", "store", "max_bytes", units.size(1 << 10), "room for copies"),
     _of("cache", "max_objects", "store", "max_objects", kinds.integer(1, example="100000"),
         "most copies", absent="no limit"),
-    _of("cache", "eviction", "store", "eviction", kinds.choice("auto", "lru", "s3fifo", "sieve"),
+    _of("cache", "eviction", "store", "eviction", kinds.choice("auto", "lru", "s3fifo", "sieve", "value"),
         "which copy goes first; auto: what would have done best, measured by shadows"),
 )  # fmt: skip
 

@@ -89,6 +89,10 @@ def shard_of(hashed: KeyHash) -> Shard:
     return hashed >> (64 - SHARD_BITS)
 
 
+FINGERPRINT_MASK = 0xFFFFFFFF
+"""What of a key's hash is its fingerprint, for hot paths."""
+
+
 def fingerprint_of(hashed: KeyHash) -> Fingerprint:
     """The low 32 bits, independent of the shard: what a cache digest says of an instance."""
     return hashed & 0xFFFFFFFF

@@ -118,6 +118,7 @@ class Node:
         members = self.swim.members()
         actions += self.settling.turn(now)
         ring = self.agreement.ring
+        self.stages.appraise()
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
         self.cache.advise(self.advice.eviction, self.advice.second_request)
         self.forecaster.refit(self.advice.refit)
@@ -183,7 +184,7 @@ class Node:
             if isinstance(news, HoldingsHeard):
                 self.cache.heard(news)
             elif isinstance(news, CountsHeard):
-                self.stages.elsewhere.heard(news, now)
+                self.stages.counts_heard(news, now)
             elif isinstance(news, FactHeard):
                 if self.facts.hear(news.fact):
                     actions += self._learnt(news.fact, now)

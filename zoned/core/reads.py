@@ -41,6 +41,7 @@ class Reads:
         self._observer = stages.observer
         self._prefetcher = stages.prefetcher
         self._analyzer = stages.analyzer
+        self._worth = stages.worth
         self._peers = peers
         self._landings = Landings(stages)
         self.thresholds: Mapping[tuple[Dependency, Reason], float] = {}
@@ -60,6 +61,7 @@ class Reads:
         """A client of this zone wants an instance."""
         key = event.key
         hashed = key_hash(key)
+        self._worth.used(hashed)
         found = self._cache.lookup(key, hashed, now)
         if found is not Lookup.MISS:
             actions = self._serve(event, hashed, found is Lookup.STALE, now)
@@ -91,6 +93,10 @@ class Reads:
         hashed = key_hash(event.key)
         touch = event.purpose is not Purpose.PREFETCH
         entry = self._cache.peer_lookup(event.key, hashed, now, touch)
+        if touch:
+            self._worth.asked(hashed)
+            if entry is not None and not self._cache.holders(hashed):
+                self._stages.tuner.asked(hashed)
         if entry is None and event.purpose is Purpose.OWNER:
             waiter = Waiter(event.request, b"", True, now.mono_s)
             return self._join(event.key, hashed, waiter, event.sender, now)
@@ -132,6 +138,7 @@ class Reads:
         """Uses that did not come through us: they teach, and may call for what follows them."""
         for access in event.accesses:
             self._observer.access(access)
+            self._worth.used(access.key_hash)
             self._associate(access.key, access.key_hash, access.client, now)
         return self.prefetches(now)
 
@@ -210,6 +217,8 @@ class Reads:
         """Learn from an access, and fetch what is believed to follow it; whether anything is."""
         followers = self._analyzer.access(key, hashed, client, now)
         if followers:
+            for follower in followers:
+                self._worth.promise(follower.key_hash, follower.confidence)
             self._prefetcher.associated(followers, self.thresholds, now)
         return bool(followers)
 

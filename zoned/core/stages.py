@@ -11,18 +11,23 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from zoned.core.cache import CacheController, Elsewhere
+from zoned.core.eviction import Demand, Worth
 from zoned.core.facts import FactBook
 from zoned.core.forecast import Forecaster
 from zoned.core.gossip import Identity, Swim
 from zoned.core.graph import Analyzer
 from zoned.core.learning import Tuner
+from zoned.core.members import CountsHeard
 from zoned.core.names import Dependency, Instant
 from zoned.core.observe import Observer
 from zoned.core.placement import Planner
 from zoned.core.prefetch import Prefetcher
-from zoned.core.records import DependencyPolicy
+from zoned.core.records import DependencyPolicy, Source
 from zoned.core.ring import Agreement, OwnWeight, capacity_weight
 from zoned.core.settings import NodeSettings
+
+_UNKNOWN_COPIES = 4096  # of a store bounded in bytes alone, until it is seen how many fit
+_ROWS_A_COPY, _MIN_ROWS = 8, 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,23 @@ class Stages:
     cache: CacheController
     elsewhere: Elsewhere
     tuner: Tuner
+    worth: Worth
     policies: Mapping[Dependency, DependencyPolicy]
+    counted: bool  # whether the store's size is known beforehand, in copies
+
+    def counts_heard(self, news: CountsHeard, now: Instant) -> None:
+        """Other zones' demand counts for the last copies that are here."""
+        for fingerprint, uses in self.elsewhere.heard(news, now):
+            self.worth.told(fingerprint, uses)
+
+    def appraise(self) -> None:
+        """Once a turn: what copies are worth follows the prices, and how many of them the store holds."""
+        worth, price = self.worth, self.observer.price
+        worth.prices(price(Source.LOCAL), price(Source.PEER), price(Source.ORIGIN))
+        held = len(self.cache)
+        full = self.cache.stay_s() is not None
+        if not self.counted and full and not held / 2 < worth.demand.copies < held * 2:
+            worth.demand.settle(held)
 
 
 def build(settings: NodeSettings, now: Instant) -> Stages:
@@ -65,7 +86,10 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         pool=settings.pool,
     )
     gossip = replace(settings.gossip, counts_half_life_s=settings.forecast.recent_half_life_s)
-    cache = CacheController(store, policies)
+    copies = store.max_objects or _UNKNOWN_COPIES
+    worth = Worth(Demand(copies, max(_MIN_ROWS, _ROWS_A_COPY * copies), chance("demand").random))
+    cache = CacheController(store, policies, worth)
+    worth.elsewhere = cache.holders
     return Stages(
         observer=Observer(settings.observe, now),
         analyzer=Analyzer(settings.graph),
@@ -78,6 +102,8 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         prefetcher=Prefetcher(settings.prefetch, chance("prefetch")),
         cache=cache,
         elsewhere=Elsewhere(settings.forecast.recent_half_life_s, store.max_counts, cache.counters),
-        tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning")),
+        tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning"), worth),
+        worth=worth,
         policies=policies,
+        counted=store.max_objects is not None,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import EVICTIONS
+from zoned.core.eviction import PLAIN
 from zoned.core.members import HoldingsHeard
 from zoned.core.names import InstanceKey, Instant, fingerprint_of, key_hash
 from zoned.core.records import Admission, Contents, DependencyPolicy, Evicted, Lookup, Reason
@@ -86,7 +86,7 @@ def test_store_digest_and_outcomes_never_drift_apart(
                 del store[gone.key]
             assert all(e.key.dependency != key.dependency for e in cache.entries())
         elif move == "advise":
-            cache.advise(EVICTIONS[number % 3])
+            cache.advise(PLAIN[number % 3])
         elif move == "peer":
             entry = cache.peer_lookup(key, hashed, at(now), touch=number % 2 == 0)
             assert (entry is not None) == (key in store and (ttl is None or now < expires[key]))
@@ -123,7 +123,7 @@ def test_it_is_what_planning_sees_of_a_cache() -> None:
     assert contents.capacity_left() == 1.0 and contents.holders(1) == () and not contents.holds(name(1))
 
 
-@pytest.mark.parametrize("eviction", EVICTIONS)
+@pytest.mark.parametrize("eviction", PLAIN)
 def test_bounds_in_objects(eviction: str) -> None:
     cache = CacheController(CacheSettings(max_objects=3, eviction=eviction), {})
     gone = [evicted.key for number in range(5) for evicted in admit(cache, number).evicted]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoned.core.eviction import EVICTIONS, Eviction, make
+from zoned.core.eviction import PLAIN, Eviction, make
 
 
 class TwinLru:
@@ -191,21 +191,21 @@ def run(name: str, objects: int | None, size: int | None, moves: list[tuple[str,
     assert said == gone, "order() is the order in which they go when nothing more happens"
 
 
-@pytest.mark.parametrize("name", EVICTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @settings(max_examples=150, deadline=None)
 @given(objects=st.integers(1, 12), moves=steps)
 def test_counts_like_the_twin(name: str, objects: int, moves: list[tuple[str, int, int]]) -> None:
     run(name, objects, None, moves)
 
 
-@pytest.mark.parametrize("name", EVICTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @settings(max_examples=150, deadline=None)
 @given(size=st.integers(1, 60), moves=steps)
 def test_bytes_like_the_twin(name: str, size: int, moves: list[tuple[str, int, int]]) -> None:
     run(name, None, size, moves)
 
 
-@pytest.mark.parametrize("name", EVICTIONS)
+@pytest.mark.parametrize("name", PLAIN)
 @settings(max_examples=100, deadline=None)
 @given(objects=st.integers(1, 12), size=st.integers(1, 60), moves=steps)
 def test_both_bounds_like_the_twin(
@@ -214,8 +214,8 @@ def test_both_bounds_like_the_twin(
     run(name, objects, size, moves)
 
 
-@pytest.mark.parametrize("name", EVICTIONS)
-@pytest.mark.parametrize("before", EVICTIONS)
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("before", PLAIN)
 @settings(max_examples=40, deadline=None)
 @given(objects=st.integers(1, 30), size=st.integers(30, 90), moves=steps)
 def test_adopting_within_the_same_bounds_loses_nothing(

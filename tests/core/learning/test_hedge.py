@@ -115,3 +115,45 @@ def test_nonsense_is_refused_or_harmless(parts, arms):
         assert hedge.played == LRU
     hedge.learn([0.5, 0.4, 0.4], 0.001, 0.2)
     assert sum(hedge.weights()) == pytest.approx(1.0)
+
+
+TRUSTING = LearningSettings(arms=("lru", "s3fifo", "value"), trusted_arm="value")
+
+
+def test_where_zones_share_the_trusted_arm_is_played_at_once() -> None:
+    hedge = Hedge(TRUSTING)
+    assert hedge.played == 0
+    hedge.trust()
+    assert hedge.played == 2 and hedge.changes == 1
+    for _ in range(3):
+        hedge.learn((0.5, 0.6, 0.52), 0.001, 0.201)  # worse than LRU, but not for long enough to be sure
+    assert hedge.played == 2
+
+
+def test_trust_is_lost_for_good_when_another_is_better() -> None:
+    hedge = Hedge(TRUSTING)
+    hedge.trust()
+    for step in range(20):
+        hedge.learn((0.5, 0.6, 0.56 + 0.01 * (step % 2)), 0.001, 0.201)
+    assert hedge.played == 0
+    hedge.trust()
+    assert hedge.played == 0, "it is given once"
+    for step in range(150):
+        hedge.learn((0.5, 0.6, 0.4 + 0.01 * (step % 2)), 0.001, 0.201)
+    assert hedge.played == 2, "from then on it is played when it is proved"
+
+
+def test_a_lost_trust_outlives_a_restart() -> None:
+    hedge, after = Hedge(TRUSTING), Hedge(TRUSTING)
+    hedge.trust()
+    for step in range(20):
+        hedge.learn((0.5, 0.6, 0.56 + 0.01 * (step % 2)), 0.001, 0.201)
+    after.restore_state(hedge.export_state())
+    after.trust()
+    assert after.played == 0
+
+
+def test_a_setting_without_the_trusted_arm_trusts_nobody() -> None:
+    hedge = Hedge(LearningSettings(arms=("lru", "sieve")))
+    hedge.trust()
+    assert hedge.played == 0

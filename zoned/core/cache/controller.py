@@ -21,7 +21,7 @@ from zoned.core.cache.holdings import Copy, Holdings
 from zoned.core.cache.index import MAX_HEAT, REASON_SHIFT, REASONS, USED
 from zoned.core.cache.settings import AUTO, CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import EVICTIONS, SecondRequest
+from zoned.core.eviction import EVICTIONS, SecondRequest, Worth
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash, key_hash
 from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Lookup, PrefetchOutcome, Reason
 
@@ -33,10 +33,16 @@ _MOST_TOUCHES = 3  # further ones at the same moment make no difference to any e
 class CacheController:
     """Implements ``records.Contents``. ``policies`` by the dependency's name."""
 
-    def __init__(self, settings: CacheSettings, policies: Mapping[Dependency, DependencyPolicy]) -> None:
+    def __init__(
+        self,
+        settings: CacheSettings,
+        policies: Mapping[Dependency, DependencyPolicy],
+        worth: Worth | None = None,
+    ) -> None:
+        """``worth``: what copies are worth; needed where the policy ``value`` may be used."""
         self._settings = settings
         self._policies = policies
-        self._held = Holdings(settings)
+        self._held = Holdings(settings, worth)
         self._index = self._held.index
         self._slots = self._held.index.slots
         self._touch = self._held.policy.hit

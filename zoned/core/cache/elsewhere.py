@@ -37,8 +37,10 @@ class Elsewhere:
         """Counts kept, over all agents."""
         return self._kept
 
-    def heard(self, news: CountsHeard, now: Instant) -> None:
-        """Another agent told some of its counts."""
+    def heard(self, news: CountsHeard, now: Instant) -> list[tuple[Fingerprint, float]]:
+        """Another agent told some of its counts. Returns what is new of them: (fingerprint, uses there since
+        it told of that instance last)."""
+        grown = []
         unit = self._unit(now)
         counts, sums = self._counts.setdefault(news.node, {}), self._sums
         for fingerprint, count in zip(news.fingerprints, news.counts, strict=True):
@@ -46,8 +48,10 @@ class Elsewhere:
             counts[fingerprint] = count * unit
             sums[fingerprint] = sums.get(fingerprint, 0.0) + count * unit - (before or 0.0)
             self._kept += before is None
+            grown.append((fingerprint, count - (before or 0.0) / unit))
         while self._kept > self._limit:
             self._forget_half(max(sorted(self._counts), key=lambda node: len(self._counts[node])))
+        return grown
 
     def gone(self, node: NodeName) -> None:
         """That agent failed or left: nobody asks there."""

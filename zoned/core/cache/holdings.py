@@ -14,7 +14,7 @@ from zoned.core.cache.digest import DigestChanges
 from zoned.core.cache.index import ANNOUNCED, REASON_BITS, REASON_SHIFT, REASONS, USED, Index
 from zoned.core.cache.outcomes import Outcomes
 from zoned.core.cache.settings import AUTO, CacheSettings
-from zoned.core.eviction import Eviction, make
+from zoned.core.eviction import Eviction, Worth, make
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
 from zoned.core.records import Entry, Evicted, Reason
 
@@ -39,8 +39,9 @@ class Copy(NamedTuple):
 class Holdings:
     """What the store holds, as far as we know."""
 
-    def __init__(self, settings: CacheSettings) -> None:
+    def __init__(self, settings: CacheSettings, worth: Worth | None = None) -> None:
         self._settings = settings
+        self._worth = worth
         self.eviction = "lru" if settings.eviction == AUTO else settings.eviction
         self.index = Index()
         self.policy: Eviction[KeyHash] = self._make(self.eviction)
@@ -215,4 +216,5 @@ class Holdings:
 
     def _make(self, eviction: str) -> Eviction[KeyHash]:
         tracked, objects = self._settings.max_tracked_objects, self._settings.max_objects
-        return make(eviction, tracked if objects is None else min(objects, tracked), self._settings.max_bytes)
+        most = tracked if objects is None else min(objects, tracked)
+        return make(eviction, most, self._settings.max_bytes, self._worth)

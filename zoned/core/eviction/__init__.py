@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from zoned.core.eviction.demand import Demand
 from zoned.core.eviction.lru import Lru
 from zoned.core.eviction.policy import Eviction, K
 from zoned.core.eviction.s3fifo import S3Fifo
 from zoned.core.eviction.second import SecondRequest
 from zoned.core.eviction.sieve import Sieve
+from zoned.core.eviction.value import Value
+from zoned.core.eviction.worth import Worth
 
-EVICTIONS = ("lru", "s3fifo", "sieve")
+PLAIN = ("lru", "s3fifo", "sieve")
+"""Policies that need to know nothing but what is put and hit."""
+VALUE = "value"
+EVICTIONS = (*PLAIN, VALUE)
 """The names that ``make`` knows."""
 
 
-def make(name: str, max_objects: int | None, max_bytes: int | None) -> Eviction[K]:
-    """An empty policy by its name in the configuration; None = unbounded in that dimension."""
+def make(
+    name: str, max_objects: int | None, max_bytes: int | None, worth: Worth | None = None
+) -> Eviction[K]:
+    """An empty policy by its name in the configuration; None = unbounded in that dimension.
+
+    ``worth``: what copies are worth, for ``value`` only.
+    """
     if name == "lru":
         return Lru(max_objects, max_bytes)
     if name == "s3fifo":
         return S3Fifo(max_objects, max_bytes)
+    if name == VALUE:
+        assert worth is not None, "the value policy has to be told what copies are worth"
+        return cast(Eviction[K], Value(max_objects, max_bytes, worth))  # its keys are the hashes of instances
     assert name == "sieve", f"unknown eviction policy {name!r}"
     return Sieve(max_objects, max_bytes)
 
 
-__all__ = ["EVICTIONS", "Eviction", "Lru", "S3Fifo", "SecondRequest", "Sieve", "make"]
+__all__ = [
+    "EVICTIONS",
+    "PLAIN",
+    "VALUE",
+    "Demand",
+    "Eviction",
+    "Lru",
+    "S3Fifo",
+    "SecondRequest",
+    "Sieve",
+    "Value",
+    "Worth",
+    "make",
+]

@@ -32,6 +32,11 @@ def must_return(advantage: Discounted, settings: LearningSettings) -> bool:
     return advantage.lower(settings.guard_z) < 0.0
 
 
+def is_better(edge: Discounted, settings: LearningSettings) -> bool:
+    """Whether an arm's edge over the one that is played on trust is real: then that one has lost it."""
+    return edge.values >= settings.trust_batches and edge.lower(settings.trust_z) > 0.0
+
+
 class _Account:
     """One dependency's last batches, in seconds a request."""
 

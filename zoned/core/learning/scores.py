@@ -62,6 +62,10 @@ class Discounted:
         widened = z * (1.0 + (z * z + 1.0) / (4.0 * (count - 1.0)))
         return self.mean - widened * math.sqrt(variance)
 
+    def upper(self, z: float) -> float:
+        """Mean + z standard errors, as far above the mean as ``lower`` is below."""
+        return 2.0 * self.mean - self.lower(z)
+
     def export_state(self) -> list[float]:
         """Five numbers for `restored`."""
         return [self.values, self._weight, self._weight_squares, self._total, self._squares]

@@ -16,7 +16,7 @@ class LearningSettings:
 
     enabled: bool = True
     """False (ablation): always advise plain LRU and no thresholds. The ledger still runs."""
-    arms: tuple[str, ...] = ("lru", "s3fifo", "sieve", "s3fifo+second")
+    arms: tuple[str, ...] = ("lru", "s3fifo", "sieve", "s3fifo+second", "value")
     """Eviction policies that are scored by shadow; with ``+second``, what another zone holds is copied here
     at its second request only. The first must be ``lru``: it is what all others are
     measured against, and what the guard returns to. Each further one costs about 1 us an access."""
@@ -47,6 +47,18 @@ class LearningSettings:
     error was not enough: on a trace whose arms take turns (mooncake) it cost 1.2 % of the latency."""
     guard_batches: int = 6
     """Batches seen before the guard may leave LRU: below, the standard error means nothing. Range 2..1000."""
+    trusted_arm: str = "value"
+    """What is played as soon as zones are seen to share what they hold, if it is one of ``arms``: it is made
+    for that, and was the best or near it wherever they do. It is played on trust, until another is measured
+    to be better; then it has to prove itself like any other."""
+    trust_near: float = 0.1
+    """Share of LRU's misses that other zones could serve, in one batch, from which on zones do share.
+    Range 0..1. Above 1: nothing is played on trust."""
+    trust_batches: int = 6
+    """Batches seen before that trust may be lost. Range 2..1000."""
+    trust_z: float = 3.0
+    """It is lost when another arm is faster by so many standard errors. Range 0..5. Higher: a worse arm is
+    played for longer; 0: bad luck in the first batches sends a small zone back to LRU for long."""
     association_threshold: float = 0.4
     """Base threshold for association prefetches (least confidence). Range 0..1."""
     forecast_threshold: float = 0.5

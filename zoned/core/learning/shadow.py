@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoned.core.eviction import Eviction, SecondRequest, make
+from zoned.core.eviction import Eviction, SecondRequest, Worth, make
 from zoned.core.names import KeyHash
 
 _POSITIONS = 1 << 24  # of a key in the sample; bits 20-43 of the hash: apart from the shard's (48-63)
@@ -31,13 +31,14 @@ SECOND = "+second"  # behind the name of an eviction policy
 
 
 class Arm:
-    """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves."""
+    """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves;
+    ``spared``: ways to the origin that its copies spare other zones."""
 
-    __slots__ = ("_door", "_full", "cache", "expires", "hit", "misses", "name", "near")
+    __slots__ = ("_door", "_full", "cache", "expires", "hit", "misses", "name", "near", "spared")
 
     def __init__(self, name: str, cache: Eviction[KeyHash]) -> None:
         self.name = name
-        self.misses = self.near = 0.0
+        self.misses = self.near = self.spared = 0.0
         self._door: SecondRequest[KeyHash] | None = SecondRequest() if name.endswith(SECOND) else None
         self._full = False  # a store with room takes everything
         self.expires: dict[KeyHash, float] = {}  # mono seconds; only copies that do expire
@@ -82,6 +83,7 @@ class Shadow:
         "_size_count",
         "_size_sum",
         "_threshold",
+        "_worth",
         "scale",
     )
 
@@ -92,8 +94,11 @@ class Shadow:
         capacity_bytes: int | None,
         sample_objects: int,
         salt: int,
+        worth: Worth | None = None,
     ) -> None:
-        """``salt`` picks which keys are sampled, so that no key is outside of every agent's sample."""
+        """``salt`` picks which keys are sampled, so that no key is outside of every agent's sample.
+        ``worth``: what copies are worth, for an arm of that policy."""
+        self._worth = worth
         self._objects = capacity_objects
         self._bytes = capacity_bytes
         self._limit = 2 * sample_objects if capacity_objects is None else None
@@ -150,6 +155,14 @@ class Shadow:
             self._fit_sample()
         return missed if missed > 0.0 else 0.0
 
+    def asked(self, hashed: KeyHash) -> None:
+        """Another zone asks for what only this zone holds: an arm that has it spares that zone the origin."""
+        if ((hashed >> _SHIFT) ^ self._salt) % _POSITIONS >= self._threshold:
+            return
+        for arm in self._arms:
+            if hashed in arm.cache:
+                arm.spared += self.scale
+
     def drop(self, hashed: KeyHash) -> None:
         """No copy of it may be used any more."""
         for arm in self._arms:
@@ -187,7 +200,7 @@ class Shadow:
 
     def _empty(self, name: str) -> Eviction[KeyHash]:
         policy = name.removesuffix(SECOND)
-        return make(policy, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate))
+        return make(policy, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate), self._worth)
 
 
 def _scaled(capacity: int | None, rate: float) -> int | None:

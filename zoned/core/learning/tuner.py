@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from zoned.core.errors import StateError
+from zoned.core.eviction import VALUE, Worth
 from zoned.core.learning.drift import Drift
 from zoned.core.learning.guard import LossGuard
 from zoned.core.learning.hedge import Hedge
@@ -38,13 +40,16 @@ class Tuner:
         capacity_objects: int | None,
         capacity_bytes: int | None,
         rng: Random,
+        worth: Worth | None = None,
     ) -> None:
         """The capacities are the store's (None: unbounded); ``rng`` picks the sampled keys of a large one."""
         assert settings.arms and settings.arms[0] == LRU, f"the first arm must be lru, got {settings.arms}"
+        if worth is None:  # then no arm can go by it
+            settings = replace(settings, arms=tuple([arm for arm in settings.arms if arm != VALUE]))
         self._settings = settings
         arms = settings.arms if settings.enabled else settings.arms[:1]
         self._shadow = Shadow(
-            arms, capacity_objects, capacity_bytes, settings.sample_objects, rng.getrandbits(24)
+            arms, capacity_objects, capacity_bytes, settings.sample_objects, rng.getrandbits(24), worth
         )
         self._ledger = Ledger(settings)
         self._lines = self._ledger.lines
@@ -53,7 +58,7 @@ class Tuner:
         self._thresholds = Thresholds(settings)
         self._drift = Drift(settings)
         self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
-        self._batch_cost = [(0.0, 0.0) for _ in arms]  # misses, and those of them that another zone served
+        self._batch_cost = [(0.0, 0.0, 0.0) for _ in arms]  # misses, those another zone served, spared
 
     # ---- what happens -------------------------------------------------------------------------------
 
@@ -114,6 +119,10 @@ class Tuner:
     def lifetime(self, dependency: Dependency, ttl_s: float | None) -> None:
         """How long copies of it may be served (None: for ever). The shadows follow the last word."""
         self._ledger.line(dependency).ttl_s = ttl_s
+
+    def asked(self, key_hash: KeyHash) -> None:
+        """Another zone asked for what, as far as we know, only we hold."""
+        self._shadow.asked(key_hash)
 
     def dropped(self, key_hash: KeyHash) -> None:
         """An instance was invalidated: plain LRU would have lost its copy as well."""
@@ -197,16 +206,20 @@ class Tuner:
         settings = self._settings
         if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
             return
-        costs = [(arm.misses, arm.near) for arm in self._shadow.arms]
+        costs = [(arm.misses, arm.near, arm.spared) for arm in self._shadow.arms]
         before, self._batch, self._batch_cost = self._batch_cost, tally, costs
         hit_s, origin_s = prices(Source.LOCAL), prices(Source.ORIGIN)
+        near = costs[0][1] - before[0][1]
+        if near >= settings.trust_near * max(1.0, costs[0][0] - before[0][0]):
+            self._hedge.trust()
         # A miss that another zone serves counts as the part of one that it costs.
-        spared = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
+        part = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
         grown = [
-            max(0.0, misses - misses_before - spared * (near - near_before))
-            for (misses, near), (misses_before, near_before) in zip(costs, before, strict=True)
+            now[0] - then[0] - part * (now[1] - then[1] + now[2] - then[2])
+            for now, then in zip(costs, before, strict=True)
         ]
-        self._hedge.learn([count / batch.requests for count in grown], hit_s, origin_s)
+        if max(grown) > min(grown):  # before the store is full all arms do the same, which says nothing
+            self._hedge.learn([count / batch.requests for count in grown], hit_s, origin_s)
 
 
 def _threshold_row(row: object) -> tuple[Dependency, Reason, float, bool]:

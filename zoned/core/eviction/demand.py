@@ -1,0 +1,283 @@
+"""Who asks for what, here and elsewhere: decayed counts of instances, and the rates that follow from them.
+
+Time is counted in this zone's own requests: a cache turns over by requests, not by seconds, and a quiet night
+should forget nothing. Each instance has three counts of its uses here and three of its uses elsewhere, with
+memories of half a store's worth of requests, 4 and 32 of them. Counts decay without being touched: what is
+stored is the sum of e^(t / tau), so a use adds today's e^(t / tau) and the decay is one factor per memory for
+all instances alike; when that grows large, all sums are divided by it.
+
+``own`` and ``others`` are the expected uses of each instance here and elsewhere, per horizon of ten stores'
+worth of requests: counts times the weights that ``rates`` learns. They are computed for all rows at once
+every now and then, and between two such moments a use adds what it is worth, so reading a rate is reading a
+number. Learning needs to know what followed: now and then the counts of an instance are set aside, until it
+is used here or elsewhere, or the horizon is over.
+
+Bounded by ``max_rows``; when it is full the quarter with the least demand is forgotten. About 200 B a row.
+Rejected: a count-min sketch with ageing (TinyLFU): it counts, but cannot say what is left of which memory.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from math import exp
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from zoned.core.eviction.rates import Floats, Rates
+from zoned.core.names import Fingerprint
+
+SCALES = (0.5, 4.0, 32.0)
+"""Memories of the counts, in stores' worth of own requests."""
+HORIZON = 10.0  # in stores' worth
+_SIZE = 2 * len(SCALES)
+_HUGE = 1e12  # sums are divided by their growth when it is larger
+_FIRST_ROWS = 256
+_FIRST_BATCH, _BATCH, _FIRST_SOLUTIONS = 200, 2000, 10
+_SET_ASIDE = 0.5  # share of the uses after which the counts are set aside to learn from
+_OWN_PRIOR = (0.7 / 3,) * 3 + (0.02,) * 3  # use here follows use here ...
+_OTHERS_PRIOR = (0.1,) * 3 + (0.7 / 3,) * 3
+_NEVER = -1.0
+
+Counts: TypeAlias = npt.NDArray[np.float32]
+
+
+class Demand:
+    """The table, by the instances' fingerprints. Row 0 belongs to nobody and is always zero."""
+
+    def __init__(self, copies: int, max_rows: int, chance: Callable[[], float]) -> None:
+        """``copies``: how many the store holds; ``chance``: uniform in 0..1."""
+        self._chance = chance
+        self._max_rows = max(_FIRST_ROWS, max_rows)
+        self.rows: dict[Fingerprint, int] = {}
+        self.own = self.others = array("d")  # expected uses here and elsewhere, per horizon, by row
+        self._since = array("d")  # when a row's counts were set aside; below 0: they are not
+        self._counts = array("f")
+        self._table: Counts = np.zeros((0, _SIZE), dtype=np.float32)  # the same memory
+        self._aside: Counts = self._table
+        self._names: list[Fingerprint | None] = [None]
+        self._free: list[int] = []
+        self._clock = 0
+        self._rates = (Rates(np.array(_OWN_PRIOR)), Rates(np.array(_OTHERS_PRIOR)))
+        self._solutions = 0
+        self.forgotten = 0
+        """Instances forgotten for lack of room."""
+        self._cursor = 0
+        self._allocate(_FIRST_ROWS)
+        self._ripe = 0
+        self._ripe_counts = np.zeros((_BATCH, _SIZE))
+        self._ripe_times = np.zeros((_BATCH, 2))  # when set aside, for how long it was watched
+        self._ripe_events = np.zeros((_BATCH, 2))  # used here, used elsewhere
+        self._base = [0.0] * len(SCALES)
+        self._growth = [1.0] * len(SCALES)
+        self.settle(copies)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def clock(self) -> int:
+        """Own requests so far."""
+        return self._clock
+
+    @property
+    def copies(self) -> int:
+        """How many copies the memories are made for."""
+        return self._copies
+
+    def settle(self, copies: int) -> None:
+        """The store holds so many copies: the memories follow."""
+        self._rebase()
+        self._copies = max(1, copies)
+        self._tau = [scale * self._copies for scale in SCALES]
+        self._horizon = HORIZON * self._copies
+        self._step = [exp(1.0 / tau) for tau in self._tau]
+        self._unit = np.array([self._horizon / tau for tau in self._tau] * 2)
+        self._refresh_every = max(4, self._copies // 16)
+        self._refresh_due = self._expire_due = self._clock
+        self._weigh()
+
+    # ---- what happens ---------------------------------------------------------------------------
+
+    def used(self, key: Fingerprint) -> None:
+        """[hot] Asked for in this zone."""
+        clock = self._clock = self._clock + 1
+        growth, step = self._growth, self._step
+        first = growth[0] = growth[0] * step[0]
+        second = growth[1] = growth[1] * step[1]
+        third = growth[2] = growth[2] * step[2]
+        if first > _HUGE:  # the shortest memory grows the fastest
+            self._rebase()
+            first, second, third = growth
+        row = self.rows.get(key)
+        if row is None:
+            row = self._row(key)
+        elif self._since[row] >= 0.0:
+            self._ripen(row, 0)
+        counts, at = self._counts, row * _SIZE
+        counts[at] += first
+        counts[at + 1] += second
+        counts[at + 2] += third
+        worth = self._worth_own
+        self.own[row] += worth[0]
+        self.others[row] += worth[1]
+        if self._chance() < _SET_ASIDE:
+            self._set_aside(row)
+        row = self._cursor = self._cursor + 1 if self._cursor + 1 < len(self._names) else 1
+        if self._since[row] < 0.0 and self._names[row] is not None:
+            self._set_aside(row)  # what is used is not all that is held: the quiet ones teach, too
+        if clock >= self._refresh_due:
+            self._upkeep()
+
+    def asked(self, key: Fingerprint, times: float = 1.0) -> None:
+        """Asked for in another zone."""
+        row = self.rows.get(key)
+        if row is None:
+            row = self._row(key)
+        elif self._since[row] >= 0.0:
+            self._ripen(row, 1)
+        counts, at = self._counts, row * _SIZE + len(SCALES)
+        for place, growth in enumerate(self._growth):
+            counts[at + place] += times * growth
+        worth = self._worth_others
+        self.own[row] += times * worth[0]
+        self.others[row] += times * worth[1]
+        if self._chance() < _SET_ASIDE:
+            self._set_aside(row)
+
+    # ---- learning -------------------------------------------------------------------------------
+
+    def _set_aside(self, row: int) -> None:
+        self._aside[row] = self._table[row]
+        self._since[row] = self._clock
+
+    def _ripen(self, row: int, event: int) -> None:
+        """What followed is known: a use here (0), or elsewhere (1)."""
+        place, since = self._ripe, self._since[row]
+        self._ripe_counts[place] = self._aside[row]
+        self._ripe_times[place] = since, max(0.5, self._clock - since)
+        events = self._ripe_events
+        events[place, event] = 1.0
+        events[place, 1 - event] = 0.0
+        self._since[row] = _NEVER
+        self._ripe = place + 1
+        if self._ripe == _BATCH:
+            self._learn()
+
+    def _expire(self) -> None:
+        """Nothing followed within the horizon: that teaches, too."""
+        since = np.frombuffer(self._since)
+        over = np.flatnonzero((since >= 0.0) & (since <= self._clock - self._horizon))
+        for start in range(0, len(over), _BATCH // 2):
+            rows = over[start : start + _BATCH // 2]
+            if self._ripe + len(rows) >= _BATCH:
+                self._learn()
+            places = slice(self._ripe, self._ripe + len(rows))
+            self._ripe_counts[places] = self._aside[rows]
+            self._ripe_times[places, 0] = since[rows]
+            self._ripe_times[places, 1] = self._horizon
+            self._ripe_events[places] = 0.0
+            self._ripe += len(rows)
+        since[over] = _NEVER
+
+    def _learn(self) -> None:
+        ripe = slice(0, self._ripe)
+        self._ripe = 0
+        when, watched = self._ripe_times[ripe, 0], self._ripe_times[ripe, 1] / self._horizon
+        decay = [np.exp((base - when) / tau) for base, tau in zip(self._base, self._tau, strict=True)]
+        counts = self._ripe_counts[ripe] * np.stack(decay * 2, axis=1) * self._unit
+        for target, rates in enumerate(self._rates):
+            rates.learn(counts, watched, self._ripe_events[ripe, target])
+        self._solutions += 1
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """What one use is worth to the two rates, under the weights as they are now."""
+        parts = np.stack([rates.weights * self._unit for rates in self._rates])  # (target, count)
+        half = len(SCALES)
+        self._worth_own: list[float] = parts[:, :half].sum(axis=1).tolist()
+        self._worth_others: list[float] = parts[:, half:].sum(axis=1).tolist()
+        self._mix: Floats = parts.T
+        self._refresh()
+
+    # ---- upkeep ---------------------------------------------------------------------------------
+
+    def _upkeep(self) -> None:
+        self._refresh_due = self._clock + self._refresh_every
+        if self._clock >= self._expire_due:
+            self._expire_due = self._clock + max(self._refresh_every, int(self._horizon / 16))
+            self._expire()
+        if self._ripe >= (_FIRST_BATCH if self._solutions < _FIRST_SOLUTIONS else _BATCH):
+            self._learn()
+        else:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Both rates of all rows."""
+        size = len(self._names)
+        mix = self._mix / np.array(self._growth * 2)[:, None]
+        rates = self._table[:size] @ mix.astype(np.float32)
+        np.frombuffer(self.own)[:size] = rates[:, 0]
+        np.frombuffer(self.others)[:size] = rates[:, 1]
+
+    def _rebase(self) -> None:
+        """Take the growth out of all sums."""
+        growth = np.array(self._growth * 2, dtype=np.float32)
+        self._table /= growth
+        self._aside /= growth
+        self._ripe_counts[: self._ripe] /= growth
+        self._base = [float(self._clock)] * len(SCALES)
+        self._growth[:] = [1.0] * len(SCALES)
+
+    # ---- rows -----------------------------------------------------------------------------------
+
+    def _row(self, key: Fingerprint) -> int:
+        if not self._free and len(self._names) >= self._max_rows:
+            self._forget()
+        if self._free:
+            row = self._free.pop()
+            self._names[row] = key
+        else:
+            row = len(self._names)
+            if row >= len(self._since):
+                self._allocate(2 * row)
+            self._names.append(key)
+        self.rows[key] = row
+        return row
+
+    def _forget(self) -> None:
+        """A quarter of the rows goes: those of the least demand in the longest memory."""
+        size, half = len(self._names), len(SCALES)
+        mass = self._table[:size, half - 1] + self._table[:size, -1]
+        mass[0] = np.inf
+        gone = np.argpartition(mass, size // 4)[: size // 4]
+        for row in gone.tolist():
+            name = self._names[row]
+            if name is not None:
+                del self.rows[name]
+                self._names[row] = None
+                self._free.append(row)
+                self.own[row] = self.others[row] = 0.0
+                self._since[row] = _NEVER
+                self.forgotten += 1
+        self._table[gone] = 0.0
+
+    def _allocate(self, size: int) -> None:
+        """Room for so many rows; what is there stays."""
+        grown = array("f", bytes(4 * size * _SIZE))
+        table = np.frombuffer(grown, dtype=np.float32).reshape(size, _SIZE)
+        aside: Counts = np.zeros((size, _SIZE), dtype=np.float32)
+        own, others, since = (
+            array("d", bytes(8 * size)),
+            array("d", bytes(8 * size)),
+            array("d", [_NEVER] * size),
+        )
+        before = len(self._names) if len(self._names) > 1 else 0
+        if before:
+            table[:before], aside[:before] = self._table[:before], self._aside[:before]
+            own[:before], others[:before] = self.own[:before], self.others[:before]
+            since[:before] = self._since[:before]
+        self._counts, self._table, self._aside, self._since = grown, table, aside, since
+        self.own, self.others = own, others
