@@ -126,6 +126,29 @@ class CountsHeard(NamedTuple):
     counts: tuple[float, ...]
 
 
+class Follower(NamedTuple):
+    """An instance that followed another: how often, and after how many seconds in all."""
+
+    key: InstanceKey
+    support: int
+    lag_s: float
+
+
+class Sighting(NamedTuple):
+    """An instance that occurred so often at an agent since it told of it last, and what followed it."""
+
+    key: InstanceKey
+    times: int
+    followers: tuple[Follower, ...]
+
+
+class PairsHeard(NamedTuple):
+    """News from gossip: what followed what at another agent."""
+
+    node: NodeName
+    sightings: tuple[Sighting, ...]
+
+
 class SummaryHeard(NamedTuple):
     """News from gossip: another agent's newest summary."""
 
@@ -138,4 +161,4 @@ class FactHeard(NamedTuple):
     fact: Fact
 
 
-News = MemberChanged | HoldingsHeard | CountsHeard | SummaryHeard | FactHeard
+News = MemberChanged | HoldingsHeard | CountsHeard | PairsHeard | SummaryHeard | FactHeard

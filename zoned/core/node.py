@@ -25,6 +25,7 @@ from zoned.core.members import (
     HoldingsHeard,
     MemberChanged,
     MemberState,
+    PairsHeard,
     SummaryHeard,
 )
 from zoned.core.names import InstanceKey, Instant
@@ -115,6 +116,7 @@ class Node:
         self.analyzer.update(now)
         self.forecast = self.forecaster.update(window, now)
         self.swim.counted(self.forecaster.take_counts(), now)
+        self.swim.paired(self.analyzer.take_sightings(now))
         members = self.swim.members()
         actions += self.settling.turn(now)
         ring = self.agreement.ring
@@ -185,6 +187,8 @@ class Node:
                 self.cache.heard(news)
             elif isinstance(news, CountsHeard):
                 self.stages.counts_heard(news, now)
+            elif isinstance(news, PairsHeard):
+                self.analyzer.heard(news)
             elif isinstance(news, FactHeard):
                 if self.facts.hear(news.fact):
                     actions += self._learnt(news.fact, now)

@@ -11,7 +11,7 @@ from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.thresholds import STOP, Thresholds
 from zoned.core.records import PrefetchOutcome, Reason
 
-SETTINGS = LearningSettings()
+SETTINGS = LearningSettings(association_threshold=0.4)
 BASE = SETTINGS.association_threshold
 
 

@@ -20,7 +20,7 @@ from zoned.core.eviction.worth import Worth
 from zoned.core.names import FINGERPRINT_MASK, KeyHash
 
 CANDIDATES = 8
-MARGIN = 1.5  # a newcomer has to be worth so many times what it pushes out
+MARGIN = 1.25  # a newcomer has to be worth so many times what it pushes out
 _WALKED = 256  # so many of ``order`` are exactly those under the hand; the rest is sorted once
 
 

@@ -21,7 +21,7 @@ from zoned.core.gossip.wiring import Answered, Wiring
 from zoned.core.names import Instant
 
 MARK = 0x7A
-SYN, VECTOR, SUMMARY, DELTA, HEAD, PULL, PIECE, FACTS, KEYS, TREE, COUNTS = range(1, 12)
+SYN, VECTOR, SUMMARY, DELTA, HEAD, PULL, PIECE, FACTS, KEYS, TREE, COUNTS, PAIRS = range(1, 13)
 """KEYS is between the daemons, which hold the keys; the core sees one only in passing, in Serf's queries."""
 
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)

@@ -33,6 +33,7 @@ from zoned.core.gossip.channel import (
     FACTS,
     HEAD,
     MARK,
+    PAIRS,
     PIECE,
     PULL,
     SUMMARY,
@@ -48,6 +49,7 @@ from zoned.core.gossip.digests import Digests
 from zoned.core.gossip.facts import FactMap, fact_from
 from zoned.core.gossip.membership import Known
 from zoned.core.gossip.missed import Missed
+from zoned.core.gossip.pairs import Pairs
 from zoned.core.gossip.summaries import Item, Summaries
 from zoned.core.gossip.versions import BUCKETS, Versions
 from zoned.core.gossip.wiring import Wiring
@@ -56,7 +58,10 @@ from zoned.core.names import Address, Instant, NodeName
 
 __all__ = ["MARK", "Reconciler"]
 
-_LENGTHS = {SYN: 3, TREE: 4, VECTOR: 4, SUMMARY: 3, DELTA: 6, HEAD: 5, PULL: 4, PIECE: 4, FACTS: 4, COUNTS: 4}
+_LENGTHS = {
+    SYN: 3, TREE: 4, VECTOR: 4, SUMMARY: 3, DELTA: 6, HEAD: 5, PULL: 4, PIECE: 4, FACTS: 4, COUNTS: 4,
+    PAIRS: 3,
+}  # fmt: skip
 _ENTRY_BYTES = 40  # at most what a member's versions take in a vector, besides its name
 _VECTOR_BYTES = 32
 _MOST_PACKETS = 4  # a longer vector goes by stream: one lost packet of many is likely
@@ -75,6 +80,7 @@ class Reconciler:
         self.summaries = Summaries(wiring, self._channel, self.versions)
         self.digests = Digests(wiring, self._channel, self.versions, now)
         self.counts = Counts(wiring, self._channel)
+        self.pairs = Pairs(wiring, self._channel)
         self.facts = FactMap(wiring.settings.facts_limit)
         self._asked_s: dict[NodeName, float] = {}  # when we last asked somebody for news of that agent
         self._phase = wiring.rng.random()  # so that agents do not all greet at the same moment
@@ -124,6 +130,8 @@ class Reconciler:
             self._hear_facts(fields, peer)
         elif kind == COUNTS:
             self.counts.hear(fields)
+        elif kind == PAIRS:
+            self.pairs.hear(fields)
         elif kind == HEAD:
             self.digests.head(fields, now)
         elif kind == PULL:

@@ -33,6 +33,7 @@ class Swim(Endpoint):
         self.leave_done_s: float | None = None
         """After ``leave``: when (mono) the pool has been told and we may end."""
         self.counted = self._reconciler.counts.counted
+        self.paired = self._reconciler.pairs.paired
 
     # ---- membership ----
 

@@ -18,7 +18,9 @@ from collections import OrderedDict
 
 from zoned.core.errors import StateError
 from zoned.core.graph.associations import Associations
+from zoned.core.graph.fresh import Fresh
 from zoned.core.graph.settings import GraphSettings
+from zoned.core.members import PairsHeard, Sighting
 from zoned.core.names import InstanceKey, Instant, KeyHash
 from zoned.core.records import Association
 
@@ -28,17 +30,20 @@ Trail = dict[KeyHash, float]  # instance -> mono seconds of its occurrence; olde
 class Analyzer:
     """The graph stage."""
 
-    __slots__ = ("_pairs", "_settings", "_trails", "counters")
+    __slots__ = ("_fresh", "_pairs", "_settings", "_trails", "counters")
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
         self._pairs = Associations(settings)
+        self._fresh = Fresh(settings)
         self._trails: OrderedDict[bytes, Trail] = OrderedDict()  # the least recently active first
         self.counters: dict[str, int | float] = {
             "predictions": 0,
             "antecedents": 0,
             "antecedents_dropped": 0,
             "successors_dropped": 0,
+            "sightings_dropped": 0,
+            "sightings_heard": 0,
             "clients": 0,
             "clients_dropped": 0,
         }
@@ -67,6 +72,7 @@ class Analyzer:
             if len(trail) > settings.recent_instances:
                 del trail[next(iter(trail))]
             self._pairs.occurred(key, key_hash)
+            self._fresh.occurred(key, key_hash)
         if following:
             self.counters["predictions"] += len(following)
         return following
@@ -81,9 +87,21 @@ class Analyzer:
                 break
             del trails[client]
         self.counters["clients"] = len(trails)
+        self.counters["sightings_dropped"] = self._fresh.dropped
         self.counters["antecedents"] = len(self._pairs)
         self.counters["antecedents_dropped"] = self._pairs.antecedents_dropped
         self.counters["successors_dropped"] = self._pairs.successors_dropped
+
+    def take_sightings(self, now: Instant) -> tuple[Sighting, ...]:
+        """What to tell the other zones: evidence of our own since the last time."""
+        return self._fresh.take(now.mono_s, self._pairs.followed_by_any)
+
+    def heard(self, news: PairsHeard) -> None:
+        """Evidence of another zone: as good as our own."""
+        if self._settings.association:
+            for sighting in news.sightings:
+                self._pairs.merge(*sighting)
+            self.counters["sightings_heard"] += len(news.sightings)
 
     def export_state(self) -> dict[str, object]:
         """The most supported pairs. Trails are not kept: they are minutes old by then."""
@@ -115,6 +133,7 @@ class Analyzer:
                 counts = True
             elif counts:
                 followed(earlier, key, hashed, at_s - since_s)
+                self._fresh.followed(earlier, key, at_s - since_s)
 
 
 def _forget_before(trail: Trail, before_s: float) -> None:

@@ -16,6 +16,7 @@ Papers: Padmanabhan and Mogul 1996 (dependency graph); Yang et al., Mithril, SoC
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from zoned.core.errors import StateError
 from zoned.core.graph.settings import GraphSettings
@@ -81,6 +82,32 @@ class Associations:
             successor.lag_s += lag_s
         elif len(entry.successors) < self._settings.max_successors or self._make_room(entry):
             entry.successors[hashed] = Successor(key, 1, lag_s)
+
+    def merge(
+        self, key: InstanceKey, count: int, followers: Iterable[tuple[InstanceKey, int, float]]
+    ) -> None:
+        """Another zone saw so many occurrences of an antecedent, and these followers of it."""
+        hashed = key_hash(key)
+        entry = self._table.get(hashed)
+        if entry is None:
+            entry = Antecedent(key, 0)
+            self._insert(hashed, entry)
+        entry.count += count
+        for follower, support, lag_s in followers:
+            follower_hash = key_hash(follower)
+            one = entry.successors.get(follower_hash)
+            if one is not None:
+                one.support += support
+                one.lag_s += lag_s
+            elif len(entry.successors) < self._settings.max_successors or self._make_room(entry):
+                entry.successors[follower_hash] = Successor(follower, support, lag_s)
+        while entry.count >= self._settings.max_count:
+            _halve(entry)
+
+    def followed_by_any(self, hashed: KeyHash) -> bool:
+        """Whether anything is known to have followed it."""
+        entry = self._table.get(hashed)
+        return entry is not None and bool(entry.successors)
 
     def after(self, hashed: KeyHash) -> tuple[Association, ...]:
         """[hot] What is believed to follow, the most probable first."""

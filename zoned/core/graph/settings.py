@@ -15,7 +15,7 @@ class GraphSettings:
 
     association: bool = True
     """Learn and predict associations. False (ablation): nothing is learnt, nothing predicted."""
-    recent_instances: int = 6
+    recent_instances: int = 12
     """How many distinct instances a client's trail holds. Range 2..64. Cost per access grows with it."""
     recent_s: float = 900.0
     """An access older than this no longer teaches what follows it. Range > min_lead_s. Longer: chance
@@ -42,5 +42,15 @@ class GraphSettings:
     """Antecedents remembered; the least recently used goes first. Range 1..1e7. About 1 KiB each."""
     max_clients: int = 4096
     """Client trails remembered; the least recently active goes first. Range 1..1e6."""
+    share_rows: int = 64
+    """Instances whose followers are told to the other zones at once, the most seen first: that counts there
+    as if their own clients had done it. 0: nothing is told. Range 0..256. A row takes 100 to 500 bytes."""
+    share_interval_s: float = 10.0
+    """... and at most so often. Range >= 1. With 64 rows at most some 2 KB/s to each of the agents that news
+    is pushed to, when busy; at rest nothing."""
+    share_followers: int = 8
+    """Followers told with one instance at most, the first seen. Range 1..64."""
+    share_limit: int = 2048
+    """Instances that wait to be told of; beyond it those that wait the longest are dropped. Range >= 1."""
     max_saved_pairs: int = 20000
     """Pairs kept over a restart, the most supported first. Range 0..1e6. About 60 bytes each on disk."""

@@ -59,7 +59,7 @@ class LearningSettings:
     trust_z: float = 3.0
     """It is lost when another arm is faster by so many standard errors. Range 0..5. Higher: a worse arm is
     played for longer; 0: bad luck in the first batches sends a small zone back to LRU for long."""
-    association_threshold: float = 0.4
+    association_threshold: float = 0.5
     """Base threshold for association prefetches (least confidence). Range 0..1."""
     forecast_threshold: float = 0.5
     """Base threshold for prefetches of predicted demand (least probability). Range 0..1."""

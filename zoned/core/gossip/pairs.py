@@ -1,0 +1,99 @@
+"""What follows what, told to the other zones: evidence, not conclusions.
+
+A page's parts are the same in every zone, but a zone alone must see each pair a few times before it may
+believe it, and by then the day is half over. So agents tell what they have counted since they told last: so
+many occurrences of an instance, so many of each that followed. Whoever hears it adds it to its own counts,
+as if its own clients had done that. Nothing is repaired: evidence that got lost is missing, and there will
+be more. What was heard is not passed on, so nothing is counted twice.
+
+The sender picks what to tell and how often (``GraphSettings.share_*``); here rows are packed into packets.
+Rejected: telling finished associations (three zones with one sighting each would never tell).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from zoned.core.errors import PeerError
+from zoned.core.gossip.channel import PAIRS, Channel, whole
+from zoned.core.gossip.wiring import Wiring
+from zoned.core.members import Follower, PairsHeard, Sighting
+from zoned.core.names import MAX_KEY_BYTES, InstanceKey
+
+_MOST_ROWS, _MOST_FOLLOWERS, _MOST_COUNT = 256, 64, 1 << 20
+_MOST_LAG_S = 1e6
+_ROW_BYTES = 24  # what a row or follower takes besides its key, at most
+
+
+class Pairs:
+    """Our evidence on its way out, theirs on its way in."""
+
+    def __init__(self, wiring: Wiring, channel: Channel) -> None:
+        self._wiring = wiring
+        self._channel = channel
+
+    def paired(self, sightings: Iterable[Sighting]) -> None:
+        """Tell these, in as few packets as they fit into."""
+        room = self._wiring.settings.room_bytes // 2  # keys are opaque: half is for what packing adds
+        rows: list[Sighting] = []
+        size = 0
+        for sighting in sightings:
+            length = sum(
+                len(each.key.key) + len(each.key.dependency) + _ROW_BYTES for each in sighting.followers
+            )
+            length += len(sighting.key.key) + len(sighting.key.dependency) + _ROW_BYTES
+            if rows and size + length > room:
+                self._tell(rows)
+                rows, size = [], 0
+            rows.append(sighting)
+            size += length
+        if rows:
+            self._tell(rows)
+
+    def _tell(self, rows: list[Sighting]) -> None:
+        self._wiring.count("pairs_sent", len(rows))
+        told = [
+            (*row.key, row.times, [(*each.key, each.support, each.lag_s) for each in row.followers])
+            for row in rows
+        ]
+        self._channel.push((PAIRS, self._wiring.me.node, told))
+
+    def hear(self, fields: list[Any]) -> None:
+        """[kind, sender, rows]: what was seen there."""
+        rows = fields[2]
+        if type(rows) is not list or len(rows) > _MOST_ROWS:
+            raise PeerError("pairs_limit")
+        try:
+            sightings = tuple([_sighting(*row) for row in rows])
+        except (TypeError, ValueError) as error:
+            raise PeerError("pairs", type(error).__name__) from error
+        self._wiring.count("pairs_heard", len(rows))
+        self._wiring.news.append(PairsHeard(fields[1], sightings))
+
+
+def _sighting(dependency: Any, key: Any, count: Any, followers: Any) -> Sighting:
+    if type(followers) is not list or len(followers) > _MOST_FOLLOWERS:
+        raise PeerError("pairs_limit")
+    return Sighting(_key(dependency, key), _count(count), tuple([_follower(*each) for each in followers]))
+
+
+def _follower(dependency: Any, key: Any, support: Any, lag_s: Any) -> Follower:
+    if type(lag_s) is not float or not 0.0 <= lag_s <= _MOST_LAG_S or not math.isfinite(lag_s):
+        raise PeerError("pairs", "lag")
+    return Follower(_key(dependency, key), _count(support), lag_s)
+
+
+def _key(dependency: Any, key: Any) -> InstanceKey:
+    if type(dependency) is not str or len(dependency) > 256:
+        raise PeerError("pairs", "name")
+    if type(key) is not bytes or not 0 < len(key) <= MAX_KEY_BYTES:
+        raise PeerError("pairs", "key")
+    return InstanceKey(dependency, key)
+
+
+def _count(value: Any) -> int:
+    if whole(value) > _MOST_COUNT:
+        raise PeerError("pairs", "count")
+    return int(value)
