@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from tests.core.gossip.pool import Pool
 from zoned.core.actions import Note, StreamReply
 from zoned.core.gossip import GossipSettings, Identity, Swim, decode_stream
-from zoned.core.gossip.messages import PushPull, Row, Standing
+from zoned.core.gossip.messages import ErrorReply, PushPull, Row, Standing
 from zoned.core.gossip.stream import encode_stream
 from zoned.core.gossip.tags import meta_of
 from zoned.core.gossip.wire import VERSIONS
@@ -61,3 +62,17 @@ def test_the_failed_of_a_pool_are_not_met_if_their_versions_are_odd() -> None:
     assert told == [
         "not a member: x at 10.0.0.5:7946 speaks protocol versions 0 0 0 0 0 0, we speak 1 5 2 2 5 5"
     ]
+
+
+def test_a_refusal_is_told_once_in_ten_minutes_however_often_we_call() -> None:
+    pool = Pool()
+    seed, caller = pool.add(0), pool.add(1)
+    refusal = encode_stream(ErrorReply("its gossip.label is not ours"))
+    seed.swim.stream = lambda stream, data, sender, now: seed.swim._wiring.actions.append(  # type: ignore[method-assign]
+        StreamReply(stream=stream, data=refusal)
+    )
+    pool.do(caller, "join", [seed.identity.gossip])
+    pool.run(900)
+    told = [at for at, text in caller.notes if "refuses us" in text]
+    assert len(told) == 2 and told[1] - told[0] >= 600
+    assert caller.swim.counters["rejected_error_reply"] > 100

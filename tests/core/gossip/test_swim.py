@@ -229,6 +229,13 @@ def test_udp_blocked_but_tcp_open_is_said_once() -> None:
     assert accused(hosts) == []
     warned = [text for _, text in hosts[0].notes if "by TCP but not by UDP" in text]
     assert warned == ["member n001 answers by TCP but not by UDP: is 10.0.0.2:7946/udp blocked?"]
+    for _ in range(20):  # it comes and goes
+        pool.loss = 0.0
+        pool.run(10)
+        pool.loss = 1.0
+        pool.run(20)
+    warned = [text for _, text in hosts[0].notes if "by TCP but not by UDP" in text]
+    assert len(warned) == 2 and hosts[0].swim.counters["udp_lost_tcp_well"] > 100, "ten minutes later again"
 
 
 def test_where_clocks_agree_each_member_is_probed_once_in_an_interval() -> None:

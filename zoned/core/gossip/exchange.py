@@ -86,7 +86,8 @@ class Exchange:
         if isinstance(answer, ErrorReply):
             self._wiring.reject("error_reply")
             text = f"gossip {to[0]}:{to[1]} refuses us: {answer.text[:200]!r}"
-            self._wiring.note("warning", "gossip_refused", text)
+            if self._wiring.seldom.may_say("gossip_refused", f"{to[0]}:{to[1]}", now):
+                self._wiring.note("warning", "gossip_refused", text)
             return
         if not isinstance(answer, PushPull):
             self._wiring.reject("unexpected_answer")

@@ -81,7 +81,6 @@ class Known:
         "tags",
         "tcp_ok",
         "udp_ok",
-        "udp_warned",
         "versions",
     )
 
@@ -100,7 +99,6 @@ class Known:
         self.coordinate: Coordinate | None = None
         self.rtt_s: float | None = None
         self.accused_s = float("-inf")  # when we last told it that it is held dead
-        self.udp_warned = False
         self.udp_ok: bool | None = None
         self.tcp_ok: bool | None = None
         self.conflict_noted = False

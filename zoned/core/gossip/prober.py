@@ -212,8 +212,7 @@ class Prober:
         self._answered()
         self._wiring.table.answered(probe.known, udp=False, tcp=True)
         self._wiring.count("udp_lost_tcp_well")
-        if not probe.known.udp_warned:
-            probe.known.udp_warned = True
+        if self._wiring.seldom.may_say("udp_blocked", probe.known.node, now):
             host, port = probe.known.address
             text = f"member {probe.known.node} answers by TCP but not by UDP: is {host}:{port}/udp blocked?"
             self._wiring.note("warning", "udp_blocked", text, ("member", probe.known.node))
@@ -274,7 +273,6 @@ class Prober:
         if coordinate is None:
             return  # relayed: the time says nothing about the target
         known.coordinate = coordinate
-        known.udp_warned = False
         self._wiring.table.answered(known, udp=True)
         self.vivaldi.measured(known.node, coordinate, rtt_s)
         if known.measured(rtt_s):

@@ -16,6 +16,7 @@ from zoned.core.gossip.awareness import Awareness
 from zoned.core.gossip.broadcast import BroadcastQueue
 from zoned.core.gossip.membership import Known, Membership
 from zoned.core.gossip.messages import PacketMessage
+from zoned.core.gossip.seldom import Seldom
 from zoned.core.gossip.settings import GossipSettings
 from zoned.core.gossip.tags import Identity
 from zoned.core.gossip.timers import Timers
@@ -45,6 +46,7 @@ class Wiring:
         self.news: list[News] = []
         self.counters: dict[str, int | float] = {}
         self.traffic = Traffic()
+        self.seldom = Seldom()
         self.leaving = False  # we are on our way out: no more refuting
         self._calls: dict[int, tuple[Address, Answered, Refused | None]] = {}
         self._called = 0
