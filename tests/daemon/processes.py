@@ -133,7 +133,7 @@ coalesce = "fabric"
         return any(re.search(pattern, line) for line in self.lines)
 
     def get(self, path: str, method: str = "GET", body: Any = None) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)
         try:
             sent = None if body is None else json.dumps(body)
             headers = {} if body is None else {"Content-Type": "application/json"}
@@ -154,7 +154,7 @@ coalesce = "fabric"
         assert self.process is not None and self._reader is not None
         if self.process.poll() is None:
             os.kill(self.process.pid, how)
-        code = self.process.wait(10)
+        code = self.process.wait(30)
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()

@@ -15,7 +15,9 @@ import pytest
 
 from tests.daemon.processes import AgentProcess, Origin, agreed, pool, until
 
-pytestmark = pytest.mark.timeout(90)  # five processes start at once, on a machine that may be busy
+pytestmark = pytest.mark.timeout(120)  # five processes start at once, on a machine that may be busy
+WRONG = "WARNING (?!woken .* late)|ERROR"
+"""What an agent says when something is wrong with it, and not only with the machine."""
 Pool = tuple[Origin, list[AgentProcess]]
 
 
@@ -140,12 +142,12 @@ def test_sigterm_saves_and_the_next_start_knows(alone: tuple[Origin, AgentProces
     assert (agent.data_dir / "state").stat().st_size > 100
     agent.start()
     until(agent.up, "it is up again")
-    assert not agent.said("WARNING|ERROR")
+    assert not agent.said(WRONG)
     until(lambda: origin.asked["/hot"] == 2, "what was hot is fetched again, before anyone asks")
     agent.stop(signal.SIGKILL)
     agent.start()
     until(agent.up, "it is up after a kill -9, with the state that was saved before")
-    assert not agent.said("WARNING|ERROR")
+    assert not agent.said(WRONG)
 
 
 def test_a_corrupt_state_is_set_aside_with_a_warning(alone: tuple[Origin, AgentProcess]) -> None:
@@ -166,7 +168,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path, section: str) -> None:
     with socket.create_server(("127.0.0.1", getattr(agent, section))):
         agent.start()
         assert agent.process is not None
-        assert agent.process.wait(15) == 1
+        assert agent.process.wait(60) == 1
     agent.stop()
     assert len(agent.lines) == 1, agent.lines
     assert f"({setting}): address already in use" in agent.lines[0]
@@ -178,7 +180,7 @@ def test_a_second_agent_on_the_same_data_is_refused(
     _, agent = alone
     twin = AgentProcess(tmp_path, agent.node, agent.zone, 1).start()
     assert twin.process is not None
-    assert twin.process.wait(15) == 1
+    assert twin.process.wait(60) == 1
     twin.stop()
     assert "is in use by another agent" in twin.lines[0]
 
@@ -200,7 +202,7 @@ def test_commands_over_socket_and_loopback_and_the_leave(alone: tuple[Origin, Ag
     assert agent.get("/readyz")[0] == 200
     assert agent.get("/v1/leave", "POST", {})[0] == 202
     assert agent.process is not None
-    assert agent.process.wait(10) == 0
+    assert agent.process.wait(30) == 0
     assert agent.said(r"stopping \(leave\)")
     assert not Path(f"{agent.data_dir}.sock").exists()
 

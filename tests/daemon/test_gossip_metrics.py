@@ -18,6 +18,7 @@ from zoned.core.gossip.wire import VERSIONS, compound, compressed, encode, with_
 from zoned.daemon.gossip_seal import Seal
 from zoned.daemon.keyring import Keyring, generate, parse_key
 
+pytestmark = pytest.mark.timeout(120)  # processes, on a machine that may be busy
 PING = encode(Ping(1, "n1", None, ""))
 THERE = ("127.0.0.1", 9)
 PACKETS = {
@@ -99,7 +100,6 @@ def test_each_refusal_is_counted_under_its_reason(tmp_path: Path, monkeypatch: p
         assert [each["state"] for each in agent.json("/v1/members")["members"]] == ["alive"]
 
 
-@pytest.mark.timeout(60)
 def test_what_gossip_does_is_in_the_metrics(tmp_path: Path) -> None:
     with pool(tmp_path, 2) as (_, (one, two)):
 
@@ -115,10 +115,12 @@ def test_what_gossip_does_is_in_the_metrics(tmp_path: Path) -> None:
         peer = (("zoned_peer_reachable", "n2", "udp"), ("zoned_peer_rtt_seconds", "z2"))
         until(lambda: shows(*messages, *peer), "messages of every kind, and n2 answers")
         until(lambda: metrics(one)["zoned_ring_ids",] == 1, "one ring")
+        until(lambda: metrics(one)["zoned_gossip_health_score",] == 0, "it is well, if the machine is slow")
+        until(lambda: metrics(one)["zoned_members", "alive"] == 2, "and suspects nobody")
         now = metrics(one)
-        assert now["zoned_members", "alive"] == 2 and now["zoned_member_transitions_total", "alive"] >= 1
+        assert now["zoned_member_transitions_total", "alive"] >= 1
         assert now["zoned_peers_folded",] == 0
-        assert now["zoned_gossip_health_score",] == 0 and ("zoned_gossip_queue_length",) in now
+        assert ("zoned_gossip_queue_length",) in now
         for name in ("zoned_gossip_bytes_total", "zoned_gossip_packets_total"):
             assert now[name, "in"] > 0 and now[name, "out"] > 0
         joiner = metrics(two)
@@ -128,10 +130,10 @@ def test_what_gossip_does_is_in_the_metrics(tmp_path: Path) -> None:
         assert joiner["zoned_peer_reachable", "n1", "tcp"] == 1
         two.stop(signal.SIGKILL)
         until(lambda: shows(("zoned_member_transitions_total", "failed")), "n2 failed")
-        assert metrics(one)["zoned_members", "failed"] == 1
+        until(lambda: metrics(one)["zoned_members", "failed"] == 1, "one has failed")
         two.start()
         until(lambda: shows(("zoned_member_flaps_total",)), "n2 was back at once")
-        assert metrics(one)["zoned_members", "alive"] == 2
+        until(lambda: metrics(one)["zoned_members", "alive"] == 2, "two again")
 
 
 def test_the_packets_above_are_what_they_say() -> None:

@@ -11,6 +11,8 @@ from zoned.simulation.moves import Kind, Move, MoveResult, Prepared, run
 from zoned.simulation.results import ReplayOptions
 from zoned.simulation.trace import Trace
 
+pytestmark = pytest.mark.timeout(120)  # whole runs, on a machine that may be busy
+
 ZONES = ("east", "north", "west")
 OBJECTS, READS, GAP_S = 240, 2400, 0.5
 

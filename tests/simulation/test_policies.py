@@ -15,6 +15,8 @@ from zoned.simulation.policies import REFERENCE, lru_misses, span_length, spans
 from zoned.simulation.results import ReplayOptions, no_progress
 from zoned.simulation.trace import Trace, read
 
+pytestmark = pytest.mark.timeout(120)  # whole runs, on a machine that may be busy
+
 POLICIES = ("lru", "sieve", "s3fifo", "peer")
 TRACES = ("hurence_web", "semicomplete_web")
 

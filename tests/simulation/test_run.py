@@ -11,6 +11,8 @@ from zoned.simulation.faults import SCENARIOS
 from zoned.simulation.run import SimulateOptions, simulate
 from zoned.simulation.workload import WorkloadSettings, reads
 
+pytestmark = pytest.mark.timeout(120)  # whole runs, on a machine that may be busy
+
 SMALL = WorkloadSettings(instances=300, period_s=300.0)
 
 

@@ -16,6 +16,8 @@ from zoned.simulation.results import PolicyResult, ReplayOptions, no_progress
 from zoned.simulation.trace import Trace, read
 from zoned.simulation.zoned_policy import Replay, paces, run
 
+pytestmark = pytest.mark.timeout(120)  # whole runs, on a machine that may be busy
+
 CAPACITY = 30
 
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 from tests.core.gossip import test_paper_swim as swim
+from tests.simulation.test_churn import simulated_churn, watched_churn
 from tests.simulation.test_partitions import heals
-from tests.simulation.test_ring_churn import churn
 from zoned.simulation.gossip_run import GossipOptions, simulate_members
 
 
@@ -44,7 +44,8 @@ def partitions(seed: int) -> None:
 
 
 RUNS: tuple[tuple[str, float, Callable[[int], None]], ...] = (
-    ("churn of rings, 8 zones", 1.0, churn),
+    ("churn of rings, 8 zones", 1.0, simulated_churn),
+    ("churn of rings, closely watched", 1.0, watched_churn),
     ("chaos, 10 members", 1.0, chaos(10, 5.0)),
     ("chaos, 30 members", 0.3, chaos(30, 5.0)),
     ("chaos, 300 members", 0.02, chaos(300, 2.0)),
