@@ -12,7 +12,7 @@ from tests.simulation.reference import DATA, GOLDEN, RETAIL, rounded, run_refsim
 from tests.simulation.small_traces import small_traces
 from zoned.core import eviction
 from zoned.simulation.policies import REFERENCE, lru_misses, span_length, spans
-from zoned.simulation.results import ReplayOptions, no_progress
+from zoned.simulation.results import Own, ReplayOptions, no_progress
 from zoned.simulation.trace import Trace, read
 
 pytestmark = pytest.mark.timeout(120)  # whole runs, on a machine that may be busy
@@ -98,3 +98,30 @@ def test_spans_cover_the_trace_and_meet_at_the_end_of_the_warmup(warmup: float) 
     assert [start for start, _, _ in found] == [0, *told[:-1]] and told[-1] == len(trace)
     assert all(0 < end - start <= span_length(trace) for start, end, _ in found)
     assert sum(end - start for start, end, measured in found if not measured) == trace.warm_from(warmup)
+
+
+def with_ttl(ttl_s: float) -> ReplayOptions:
+    return ReplayOptions(warmup=0.0, own=Own(ttl_s={"small": ttl_s}))
+
+
+@given(small_traces(), st.sampled_from([1.0, 2.0, 5.0]), st.booleans())
+def test_with_room_for_all_only_time_takes_copies_away(trace: Trace, ttl_s: float, shared: bool) -> None:
+    until: dict[tuple[int, int], float] = {}
+    hits = peers = 0
+    for now_s, zone, instance in zip(trace.ts, trace.zones, trace.objects, strict=True):
+        if until.get((zone, instance), 0.0) > now_s:
+            hits += 1
+            continue
+        theirs = max((until.get((z, instance), 0.0) for z in range(3) if z != zone), default=0.0)
+        fresh = shared and theirs > now_s
+        peers += fresh
+        until[zone, instance] = theirs if fresh else now_s + ttl_s
+    found = REFERENCE["peer" if shared else "lru"](trace, 9, with_ttl(ttl_s), no_progress)
+    assert (found.hits, found.peer_transfers) == (hits, peers)
+    assert found.origin_fetches == len(trace) - hits - peers
+
+
+@given(small_traces(), st.integers(1, 9), st.sampled_from(POLICIES))
+def test_copies_that_outlive_the_trace_change_nothing(trace: Trace, capacity: int, policy: str) -> None:
+    plain = REFERENCE[policy](trace, capacity, ReplayOptions(warmup=0.0), no_progress)
+    assert REFERENCE[policy](trace, capacity, with_ttl(1e9), no_progress) == plain

@@ -6,12 +6,15 @@ Both come out as one `Day`, so that the command runs, prints and reports without
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from zoned.cli.journal import as_recorded, journal_of
+from zoned.cli.own_config import own_config, room_of, with_own
 from zoned.journal import JournalError, is_journal
 from zoned.simulation import zoned_policy
 from zoned.simulation.journal_replay import runners as journal_runners
@@ -33,6 +36,7 @@ class Source(NamedTuple):
     dep_prefix: bool
     capacity: float
     capacity_objects: int | None
+    config: Path | None
 
 
 class Day(NamedTuple):
@@ -58,7 +62,20 @@ def day_of(source: Source, policies: tuple[str, ...], options: ReplayOptions) ->
     except (TraceError, JournalError) as error:
         raise click.ClickException(str(error)) from error
     room, share = capacity_of(trace, source.capacity, source.capacity_objects, options.by_bytes)
+    if source.config is not None:
+        config = own_config(source.config)
+        options = with_own(config, trace, options)
+        theirs = None if _room_is_given() else room_of(config)
+        if theirs is not None:
+            room, options = theirs[0], replace(options, by_bytes=theirs[1])
+            share = room / (sum(trace.object_sizes) if options.by_bytes else len(trace.instances))
     return Day(trace, policies, options, room, share, RUNNERS)
+
+
+def _room_is_given() -> bool:
+    context = click.get_current_context()
+    flags = ("capacity", "capacity_objects", "by_bytes")
+    return any(context.get_parameter_source(flag) is ParameterSource.COMMANDLINE for flag in flags)
 
 
 def _recorded(source: Source, policies: tuple[str, ...], options: ReplayOptions) -> Day:

@@ -105,6 +105,12 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
     "--dep-prefix", is_flag=True, help="Objects are dep:key (envoy: the cluster is the dependency)."
 )
 @click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Your zoned.toml: policies, TTLs, eviction, prefetch, learning and ring as you set them.",
+)
+@click.option(
     "--ablate",
     type=click.Choice(list(ABLATIONS)),
     multiple=True,
@@ -136,6 +142,7 @@ def replay(
     window: float,
     kind: str,
     dep_prefix: bool,
+    config: Path | None,
     ablate: tuple[str, ...],
     drain: str | None,
     join: str | None,
@@ -165,10 +172,10 @@ def replay(
     )
     if report is not None and not report.parent.is_dir():
         raise click.BadParameter(f"there is no directory {report.parent}", param_hint="--report")
-    day = day_of(Source(traces, kind, dep_prefix, capacity, capacity_objects), policies, options)
+    day = day_of(Source(traces, kind, dep_prefix, capacity, capacity_objects, config), policies, options)
     moves = moves_of(day.trace, drain, join)
     finished = _run(day)
-    moved = [play_move(day.trace, day.capacity, options, move) for move in moves]
+    moved = [play_move(day.trace, day.capacity, day.options, move) for move in moves]
     if report is not None:
         report.write_text(page(finished, moved, zoned.__version__))
     if as_json:
@@ -245,6 +252,7 @@ def _heading(finished: Replay) -> list[str]:
         lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out")
     if options.ablate:
         lines.append(f"zoned runs without {', '.join(options.ablate)}")
+    lines += options.own.notes
     return lines
 
 

@@ -6,17 +6,21 @@ holds a copy, known at once and for free: the strongest plain baseline of ``warm
 is that good. A copy served to another zone is not touched there. They use the very eviction classes of the
 cache, so a replay also checks those against ``lab/refsim.py``.
 
+With the TTLs of an operator's configuration a copy past its time is a miss here too.
+
 A trace is walked in spans: the loop body stays a hit or a put, and the question whether we measure yet, and
 the progress bar, are asked once per span.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from zoned.core import eviction
+from zoned.core.names import Dependency
 from zoned.simulation.pricing import Meter, Prices
 from zoned.simulation.results import PolicyResult, Progress, ReplayOptions, Runner
 from zoned.simulation.trace import Trace
@@ -49,24 +53,73 @@ def caches_of(policy: str, trace: Trace, capacity: int, by_bytes: bool) -> list[
     return [eviction.make(policy, *limits) for _ in trace.zone_names]
 
 
+def _play(
+    trace: Trace, caches: list[eviction.Eviction[int]], shared: bool, start: int, end: int
+) -> tuple[int, int]:
+    """(hits, copies from other zones) of a span. [hot]"""
+    hit_in, put_in = [cache.hit for cache in caches], [cache.put for cache in caches]
+    sizes = trace.object_sizes
+    hits = peers = 0
+    for zone, instance in zip(trace.zones[start:end], trace.objects[start:end], strict=True):
+        if hit_in[zone](instance):
+            hits += 1
+            continue
+        if shared and any(instance in cache for cache in caches):  # not in our own, so another's
+            peers += 1
+        put_in[zone](instance, sizes[instance])
+    return hits, peers
+
+
+class _WithTtls:
+    """The same where copies expire: one past its time is a miss, and is replaced where it is. A copy from
+    another zone expires when that one does."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        caches: list[eviction.Eviction[int]],
+        shared: bool,
+        ttl_s: Mapping[Dependency, float],
+    ) -> None:
+        self._trace, self._caches, self._shared = trace, caches, shared
+        self._ttls = [ttl_s.get(instance.dependency, math.inf) for instance in trace.instances]
+        self._until: list[dict[int, float]] = [{} for _ in caches]  # at most every instance of the trace
+
+    def play(self, start: int, end: int) -> tuple[int, int]:
+        """(hits, copies from other zones) of a span."""
+        trace, sizes = self._trace, self._trace.object_sizes
+        hits = peers = 0
+        for index in range(start, end):
+            now_s, zone, instance = trace.ts[index], trace.zones[index], trace.objects[index]
+            cache, until = self._caches[zone], self._until[zone]
+            held = cache.hit(instance)
+            if held and until[instance] > now_s:
+                hits += 1
+                continue
+            theirs = self._elsewhere(zone, instance) if self._shared else 0.0
+            if theirs > now_s:
+                peers += 1
+            until[instance] = theirs if theirs > now_s else now_s + self._ttls[instance]
+            if not held:
+                cache.put(instance, sizes[instance])
+        return hits, peers
+
+    def _elsewhere(self, zone: int, instance: int) -> float:
+        """Until when the freshest copy of another zone is good."""
+        others = (number for number, cache in enumerate(self._caches) if number != zone and instance in cache)
+        return max((self._until[number][instance] for number in others), default=0.0)
+
+
 def _run(
     policy: str, shared: bool, trace: Trace, capacity: int, options: ReplayOptions, progress: Progress
 ) -> PolicyResult:
     """One cache of that eviction policy per zone; ``shared``: a miss is served by any zone that has it."""
     caches = caches_of(policy, trace, capacity, options.by_bytes)
-    hit_in = [cache.hit for cache in caches]
-    put_in = [cache.put for cache in caches]
-    sizes = trace.object_sizes
+    ttls = options.own.ttl_s
+    play = _WithTtls(trace, caches, shared, ttls).play if ttls else partial(_play, trace, caches, shared)
     prices, meter = Prices.of(options), Meter()
     for start, end, measured in spans(trace, options.warmup, progress):
-        hits = peers = 0
-        for zone, instance in zip(trace.zones[start:end], trace.objects[start:end], strict=True):
-            if hit_in[zone](instance):
-                hits += 1
-                continue
-            if shared and any(instance in cache for cache in caches):  # not in our own, so another's
-                peers += 1
-            put_in[zone](instance, sizes[instance])
+        hits, peers = play(start, end)
         if measured:
             origins = end - start - hits - peers
             meter.hits += hits

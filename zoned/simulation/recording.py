@@ -8,15 +8,16 @@ over the very reads that are replayed, so a killed agent, which forgets its ledg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from heapq import merge
 from statistics import median
 
 from zoned.core.events import FetchOutcome, Timed
 from zoned.core.names import Dependency, InstanceKey
 from zoned.core.records import Source
 from zoned.journal import Happening, Journal, JournalError, Life
-from zoned.journal.lives import Fetch, Use, Wait
+from zoned.journal.lives import Fetch, Use, Wait, What
 from zoned.journal.recorder import ORIGIN, PEER
 from zoned.simulation.policies import span_length
 from zoned.simulation.pricing import Meter
@@ -203,37 +204,63 @@ class Score:
         return {node: tally.as_json() for node, tally in self.agents.items()}
 
 
+def _in_time(recording: Recording) -> Iterator[tuple[float, Life, What]]:
+    """What happened in all lives, by time."""
+
+    def steps(life: Life, told: list[Happening]) -> Iterator[tuple[float, Life, What]]:
+        return ((one.at_s, life, one.what) for one in told)
+
+    lives = [steps(life, told) for life, told in recording.happenings.items()]
+    return merge(*lives, key=lambda step: step[0])
+
+
+class _Store:
+    """What was fetched ahead in one life and has not been used; nobody waits for what came before its use."""
+
+    def __init__(self) -> None:
+        self._unused: set[InstanceKey] = set()  # membership only
+        self._missed_s: dict[InstanceKey, float] = {}
+
+    def read(self, use: Use, at_s: float) -> bool:
+        """Whether this is the first use of what was fetched ahead."""
+        first = use.key in self._unused and use.hit
+        self._unused.discard(use.key)  # a miss: it has gone again, unused
+        if not use.hit:
+            self._missed_s[use.key] = at_s
+        return first
+
+    def came_late(self, fetch: Fetch, at_s: float) -> bool:
+        """Whether somebody asked for it while it was on its way ahead of demand."""
+        late = self._missed_s.get(fetch.key, -1.0) > at_s - fetch.latency_s
+        if not late:
+            self._unused.add(fetch.key)
+        return late
+
+
 def recorded(recording: Recording, options: ReplayOptions, progress: Progress) -> PolicyResult:
     """How the real agents fared, from their journal."""
     score = Score(recording.journal.nodes, span_length(recording.trace))
     since_s = recording.measured_from_s(options.warmup)
     meter = score.meter
-    for life, told in recording.happenings.items():
-        unused: set[InstanceKey] = set()  # fetched ahead, membership only
-        missed_s: dict[InstanceKey, float] = {}
-        for at_s, what in told:
-            score.on = at_s >= since_s
-            if isinstance(what, Use):
-                score.read(life.node, what.hit)
-                if what.hit:
-                    score.waited(options.hit_s)
-                    meter.prefetch_used += score.on and what.key in unused
-                    unused.discard(what.key)
-                else:
-                    missed_s[what.key] = at_s
-                    unused.discard(what.key)  # it has gone again, unused
-            elif isinstance(what, Wait):
-                score.waited(options.hit_s + what.seconds)
-            elif isinstance(what, Fetch) and what.outcome == _OK:
-                late = what.ahead and missed_s.get(what.key, -1.0) > at_s - what.latency_s
-                if what.ahead and not late:
-                    unused.add(what.key)
-                if score.on:
-                    meter.origin_fetches += what.source == ORIGIN
-                    meter.peer_transfers += what.source != ORIGIN
-                    meter.prefetches += what.ahead
-                    meter.prefetch_used += late
-                    meter.late += late
+    stores = {life: _Store() for life in recording.journal.lives}
+    for at_s, life, what in _in_time(recording):
+        score.on, store = at_s >= since_s, stores[life]
+        if isinstance(what, Use):
+            score.read(life.node, what.hit)
+            used = store.read(what, at_s)
+            if what.hit:
+                score.waited(options.hit_s)
+                meter.prefetch_used += score.on and used
+        elif isinstance(what, Wait):
+            score.waited(options.hit_s + what.seconds)
+        elif isinstance(what, Fetch) and what.outcome == _OK:
+            late = what.ahead and store.came_late(what, at_s)
+            if score.on:
+                meter.origin_fetches += what.source == ORIGIN
+                meter.peer_transfers += what.source != ORIGIN
+                meter.prefetches += what.ahead
+                meter.prefetch_used += late
+                meter.late += late
     meter.mark()
     progress(len(recording.trace))
     accounts = [life.account for life in recording.journal.lives]

@@ -67,6 +67,7 @@ class Replay:
             "window_s": options.window_s,
             "seed": options.seed,
             "ablate": list(options.ablate),
+            "config": list(options.own.notes),
             "policies": {policy: result.as_json() for policy, result in self.results.items()},
             "gap_closed": {
                 policy: None if gap is None else round(gap, 4) for policy, gap in self.gap_closed().items()

@@ -20,9 +20,10 @@ from zoned.status.dashboard.style import STYLE
 ZONED = "zoned"
 _COLOURS = {
     "lru": "#888", "sieve": "#b26a00", "s3fifo": "#7b5ea7", "peer": "#2a6fb0", "zoned": "#1d8a4b",
-    "oracle": "#b3261e",
+    "oracle": "#b3261e", "recorded": "#222",
 }  # fmt: skip
 _MEANS = {
+    "recorded": "what the real agents had, as their journal tells",
     "lru": "each zone alone, least recently used goes first: what most caches do",
     "sieve": "each zone alone, SIEVE",
     "s3fifo": "each zone alone, S3-FIFO",
@@ -105,8 +106,8 @@ def _heading(finished: Replay) -> list[Markup]:
         f"{len(trace):,} requests for {len(trace.instances):,} objects in {len(trace.zone_names)} zones"
         f" ({', '.join(sorted(trace.zone_names)[:12])}), {_day(trace.ts[0])} to {_day(trace.ts[-1])}",
         f"Cache of {finished.capacity:,} {unit} a zone ({percent(finished.share)} of all). A local hit takes"
-        f" {options.hit_s * 1e3:g} ms, another zone {options.rtt_s * 1e3:g} more, the origin"
-        f" {options.origin_s * 1e3:g} more.",
+        f" {round(options.hit_s * 1e3, 2):g} ms, another zone {round(options.rtt_s * 1e3, 2):g} more,"
+        f" the origin {round(options.origin_s * 1e3, 2):g} more.",
     ]
     if trace.skipped:
         lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out.")
@@ -116,9 +117,12 @@ def _heading(finished: Replay) -> list[Markup]:
 def _rules(finished: Replay) -> str:
     options = finished.options
     without = f" zoned ran without {', '.join(options.ablate)}." if options.ablate else ""
+    zoned = finished.results.get(ZONED)
+    slower = ", with timers slower than in life" if zoned is not None and "paces_s" in zoned.details else ""
+    own = "".join(f" {note}." for note in options.own.notes)
     return (
         f"The first {options.warmup:.0%} of the requests fill the caches and are not measured. The agents'"
-        f" real code ran in virtual time, with timers slower than in life.{without}"
+        f" real code ran in virtual time{slower}.{without}{own}"
     )
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from zoned.core.names import Dependency
+from zoned.core.settings import NodeSettings
 from zoned.simulation.trace import Trace
 
 Progress: TypeAlias = Callable[[int], None]
@@ -23,6 +25,23 @@ Progress: TypeAlias = Callable[[int], None]
 
 def no_progress(done: int) -> None:
     """For callers that nobody watches."""
+
+
+def _as_it_is(settings: NodeSettings) -> NodeSettings:
+    return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What an operator's own configuration changes. Its TTLs hold for the reference policies too, or zoned
+    alone would have to let copies go."""
+
+    apply: Callable[[NodeSettings], NodeSettings] = _as_it_is
+    """The settings of a replay's node with the operator's in their place."""
+    ttl_s: Mapping[Dependency, float] = field(default_factory=dict)
+    """How long copies live; those of a dependency that is not here do not expire."""
+    notes: tuple[str, ...] = ()
+    """What was applied and what was not, a line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +64,8 @@ class ReplayOptions:
     """Stages of ``zoned`` that are switched off, of `ABLATIONS`."""
     by_bytes: bool = False
     """Whether ``capacity`` counts bytes instead of objects."""
+    own: Own = Own()
+    """The operator's configuration (``--config``)."""
 
 
 class Mark(NamedTuple):

@@ -114,7 +114,7 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
             outcome_half_life_s=max(21_600.0, _TURNS_REMEMBERED * pace.turn_s),
         ),
     )
-    return ablated(settings, options.ablate)
+    return ablated(options.own.apply(settings), options.ablate)
 
 
 class _Measure:
