@@ -26,6 +26,16 @@ _MOST_HALF_LIVES = 1000.0  # beyond, a decayed count is nothing
 _LONGEST_GAP_H = 24 * 60  # a profile remembers no gap longer than that
 
 
+def decayed(start: Floats, keep: Floats, add: Floats) -> Floats:
+    """All the sums that ``sum = keep[i] * sum + add[i]`` goes through, shaped as ``add``: one row a step."""
+    sums = np.empty_like(add)
+    last = start
+    for i in range(len(add)):
+        last = np.multiply(keep[i], last, out=sums[i])
+        last += add[i]
+    return sums
+
+
 class Decay:
     """One half-life: weights of events relative to a movable origin, and decayed exposure."""
 

@@ -115,8 +115,9 @@ class Forecaster:
         if end - first > _LONGEST_GAP_H:
             first = end - _LIVED_H
             self._ladder.skip(first - self._history.learnt_hour)
-        for hour in range(first, end):
-            self._ladder.live(hour, self._history.take(hour), self._history, self._desk)
+        if first < end:
+            demands = np.stack([self._history.take(hour) for hour in range(first, end)])
+            self._ladder.run(first, demands, self._history, self._desk)
 
     def _forecast(self, now: Instant) -> Forecast:
         history, ladder = self._history, self._ladder
@@ -204,5 +205,6 @@ class Forecaster:
         self._history, self._rates, self._made = history, rates, None
         self._ladder = Ladder(self._settings, self._horizons_s, history.capacity)
         self._desk = FitDesk(self._settings)
-        for hour in range(first, history.hour):
-            self._ladder.live(hour, history.replay(hour), history, self._desk)
+        if first < history.hour:
+            saved = np.stack([history.replay(hour) for hour in range(first, history.hour)])
+            self._ladder.run(first, saved, history, self._desk)

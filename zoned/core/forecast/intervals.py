@@ -17,6 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zoned.core.forecast.decay import decayed
+
 Floats: TypeAlias = NDArray[np.float64]
 
 RING = 128  # residuals kept per dependency and horizon
@@ -29,6 +31,13 @@ _KEEP_BIAS = 0.5 ** (1 / 168)  # per hour
 _REPEATS = 2.0  # neighbouring errors are alike: so many count as one
 _FACTORS = (0.5, 4.0)  # least and most by which the mean may differ from the middle
 _MOST_NOISE = 0.4  # the most the variance of the root of a Poisson count can be
+
+
+def counts(path: Floats, spread: Floats) -> Floats:
+    """Counts of ``path`` (..., rows, steps), given the ``spread`` (..., rows); see ``Residuals.counts``."""
+    noise = np.minimum(spread, _MOST_NOISE)[..., None]
+    mean: Floats = path + np.minimum(noise, np.sqrt(path))
+    return mean
 
 
 class Residuals:
@@ -96,6 +105,63 @@ class Residuals:
         self._bias = np.where(known, _KEEP_BIAS, 1.0)[:, None] * self._bias + found
         self._quantiles = None
 
+    def follow(self, came: Floats, ahead: Floats, seen: Floats) -> Floats:
+        """For horizons of one hour: (hours, rows) what ``spread`` becomes as each hour of ``came`` is
+        resolved, when of the next one ``counts(ahead)`` is said, if its row was ``seen``. Changes nothing."""
+        assert self.hours == 1
+        known = ~np.isnan(self._ring)
+        square, count, at = np.where(known, self._ring, 0.0) ** 2, known.sum(axis=1), self._next
+        root_came, root_ahead, mute = np.sqrt(came), np.sqrt(ahead), seen <= 0
+        spreads = np.empty_like(came)
+        said = self._pending[:, 0]
+        for i in range(len(came)):
+            off = root_came[i] - np.sqrt(said)
+            found = ~np.isnan(off)
+            if found.any():
+                count = count - known[:, at] + found
+                known[:, at], square[:, at] = found, np.where(found, off, 0.0) ** 2
+                at = (at + 1) % RING
+            spreads[i] = (square.sum(axis=1) + _PRIOR * _COUNT_NOISE**2) / (count + _PRIOR)
+            said = ahead[i] + np.minimum(np.minimum(spreads[i], _MOST_NOISE), root_ahead[i])
+            said[mute[i]] = np.nan
+        return spreads
+
+    def run(self, end_hour: int, came: Floats, totals: Floats) -> None:
+        """``resolve`` and then ``promise`` at ``end_hour`` and the hours after it, one row of ``came`` and
+        ``totals`` (hours, rows) each."""
+        count, before = len(came), min(self.hours, len(came))
+        places = (end_hour + np.arange(before)) % self.hours
+        last = np.arange(count - before, count)
+        at_last = (end_hour + last) % self.hours
+        said = np.concatenate([self._pending[:, places].T, totals[: count - before]])
+        self._pending[:, at_last] = totals[last].T
+        self._hour = end_hour + count - 1
+        known = ~np.isnan(said) & ~np.isnan(came)
+        self._remember(end_hour, known, np.sqrt(came) - np.sqrt(said))
+        said, came = np.where(known, said, 0.0), np.where(known, came, 0.0)
+        found = np.stack([came - said, (came - said) ** 2, said], axis=2)
+        bias = decayed(self._bias, np.where(known, _KEEP_BIAS, 1.0)[:, :, None], found)
+        means = self._mean(totals, bias, self.hours)
+        meant = np.concatenate([self._meant[:, places].T, means[: count - before]])
+        self._meant[:, at_last] = means[last].T
+        off = np.abs(came - np.where(known, meant, 0.0))
+        books = np.stack([self._off, self._came, self._judged], axis=1)
+        keep = np.where(known, self._keep_error, 1.0)[:, :, None]
+        books = decayed(books, keep, np.stack([off, came, known], axis=2))[-1]
+        self._off, self._came, self._judged = (np.ascontiguousarray(column) for column in books.T)
+        self._bias = bias[-1].copy()
+
+    def _remember(self, end_hour: int, known: NDArray[np.bool_], off: Floats) -> None:
+        """Put the residuals (hours, rows) of hours in which any is known into the ring."""
+        hours = np.flatnonzero(known.any(axis=1))[-RING:]
+        if not len(hours):
+            return
+        cells = (self._next + np.arange(len(hours))) % RING
+        self._ring[:, cells] = np.where(known, off, np.nan)[hours].T
+        self._at[:, cells] = end_hour + hours
+        self._next = (self._next + len(hours)) % RING
+        self._quantiles = None
+
     def skip(self, hours: int) -> None:
         """Many hours without demand: nothing promised before can be judged any more."""
         self._pending[:] = np.nan
@@ -110,8 +176,12 @@ class Residuals:
         Bursty demand is skewed: its mean is above its middle by a factor that the past shows. The factor is
         believed as far as it stands out from the noise (shrunk by z^2 / (1 + z^2)), because on demand that
         is not skewed it would only add some."""
-        extra, square, said = self._bias.T
-        evidence = extra**2 / np.maximum(_REPEATS * self.hours * square, 1e-12)
+        return self._mean(total, self._bias, self.hours)
+
+    @staticmethod
+    def _mean(total: Floats, bias: Floats, hours: int) -> Floats:
+        extra, square, said = bias[..., 0], bias[..., 1], bias[..., 2]
+        evidence = extra**2 / np.maximum(_REPEATS * hours * square, 1e-12)
         belief = evidence / (1.0 + evidence)
         factor = 1.0 + belief * extra / np.maximum(said, 1e-9)
         mean: Floats = total * np.clip(factor, *_FACTORS)
@@ -149,9 +219,7 @@ class Residuals:
         Squaring an expected root understates a count by the root's variance, for Poisson counts 0.4 at
         most, and no more than the root itself when demand is rare. Spread beyond that is bursts: ``mean``
         and the quantiles know of those."""
-        noise = np.minimum(self.spread(), _MOST_NOISE)[:, None]
-        mean: Floats = path + np.minimum(noise, np.sqrt(path))
-        return mean
+        return counts(path, self.spread())
 
     def _measured(self) -> tuple[Floats, Floats]:
         """(how many residuals, their decayed quantiles (rows, 3)); recomputed once an hour."""

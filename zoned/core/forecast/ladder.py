@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoned.core.forecast.history import HOUR_S, History, whole_hours
-from zoned.core.forecast.intervals import Residuals
+from zoned.core.forecast.intervals import Residuals, counts
 from zoned.core.forecast.online import DAY, OnlineModel
 from zoned.core.forecast.refit import FitDesk
 from zoned.core.forecast.selector import Selector
@@ -33,6 +33,8 @@ _UNEVEN = 0.5  # share of an hour's spread that is its minutes being unlike each
 _CARRY = 0.6  # of what the running hour showed, what is left in the next one
 _CARRY_FADE = 0.85  # and per hour after that
 _PRIOR_S = 60.0  # before the first whole hour: half an access in so many seconds
+_RUN_H = 48  # hours worked out at once, at most
+_RUN_CELLS = 1024  # of (hours, rows): beyond, vectors are long enough, and memory counts
 
 
 class _Rows(Protocol):
@@ -51,11 +53,13 @@ class Ladder:
         self._rows = rows
         self._online = OnlineModel(rows)
         self._selector = Selector(rows, settings.error_half_life_h, settings.leader_margin)
-        self._residuals = [
-            Residuals(rows, whole_hours(s), settings.error_half_life_h, settings.drift_half_life_h)
-            for s in (HOUR_S, *horizons_s)
-        ]
-        self._parts: tuple[_Rows, ...] = (self._online, self._selector, *self._residuals)
+        lengths = [whole_hours(s) for s in (HOUR_S, *horizons_s)]
+        self._judged = {
+            hours: Residuals(rows, hours, settings.error_half_life_h, settings.drift_half_life_h)
+            for hours in lengths
+        }
+        self._residuals = [self._judged[hours] for hours in lengths]
+        self._parts: tuple[_Rows, ...] = (self._online, self._selector, *self._judged.values())
         self._horizons_s = horizons_s
         self._paths: Floats = np.zeros((rows, self._steps))
 
@@ -76,10 +80,36 @@ class Ladder:
         for part in self._parts:
             part.skip(hours)
 
+    def run(self, hour: int, demands: Floats, history: History, desk: FitDesk) -> None:
+        """``live`` through the closed hours of ``demands`` (hours, rows), from ``hour`` on.
+
+        What needs the hour before is stepped through; all else is worked out for many hours at once, which
+        costs a quarter per hour. Not while there are fits, whose paths have no such form."""
+        if desk.holds_any:
+            for i, demand in enumerate(demands):
+                self.live(hour + i, demand, history, desk)
+            return
+        most = max(1, min(_RUN_H, _RUN_CELLS // self._rows))
+        for start in range(0, len(demands), most):
+            self._run(hour + start, demands[start : start + most], history)
+
+    def _run(self, hour: int, demands: Floats, history: History) -> None:
+        online, seen = self._online.run(hour, demands, self._steps)
+        ends = range(hour + 1, hour + 1 + len(demands))
+        naive = np.stack([history.seasonal(end, DAY, self._steps) for end in ends])
+        paths = self._selector.run(hour, demands, np.where(np.isnan(naive), online, naive), online)
+        self._paths = paths[-1].copy()
+        came = {hours: np.stack([history.sums(end, hours) for end in ends]) for hours in self._judged}
+        spreads = self._residuals[0].follow(came[1], paths[:, :, 0], seen)
+        said = counts(paths, spreads)
+        for hours, residuals in self._judged.items():
+            totals = said[:, :, :hours].sum(axis=2)
+            residuals.run(hour + 1, came[hours], np.where(seen > 0, totals, np.nan))
+
     def live(self, hour: int, demand: Floats, history: History, desk: FitDesk) -> None:
         """One closed hour with its demand per row (NaN: unknown)."""
         self._selector.judge(hour, demand)
-        for residuals in self._residuals:
+        for residuals in self._judged.values():
             residuals.resolve(hour + 1, history.sums(hour + 1, residuals.hours))
         self._online.step(hour, demand)
         desk.learn(hour, demand, history.rows)
@@ -91,9 +121,9 @@ class Ladder:
         fitted = desk.paths(hour, online, history.rows)
         naive = history.seasonal(hour, DAY, self._steps)
         self._paths = self._selector.choose(hour, np.where(np.isnan(naive), online, naive), fitted, online)
-        counts = self._residuals[0].counts(self._paths)
-        for residuals in self._residuals:
-            total = counts[:, : residuals.hours].sum(axis=1)
+        said = self._residuals[0].counts(self._paths)
+        for residuals in self._judged.values():
+            total = said[:, : residuals.hours].sum(axis=1)
             residuals.promise(hour, np.where(self._online.seen > 0, total, np.nan))
 
     def path(self, history: History, season_s: float) -> Floats:
@@ -110,9 +140,9 @@ class Ladder:
         shift = doubt / (doubt + noise) * off
         lead = np.arange(self._steps)
         fade = np.where(lead == 0, 1.0, _CARRY * _CARRY_FADE ** np.maximum(lead - 1, 0))
-        counts = self._residuals[0].counts(np.maximum(root + shift[:, None] * fade, 0.0) ** 2)
+        hourly = self._residuals[0].counts(np.maximum(root + shift[:, None] * fade, 0.0) ** 2)
         begun = (np.nan_to_num(so_far) + 0.5) / ((observed_s + _PRIOR_S) / HOUR_S)
-        path: Floats = np.where(known[:, None], counts, begun[:, None])
+        path: Floats = np.where(known[:, None], hourly, begun[:, None])
         return path
 
     def bands(self, horizon: int, total: Floats) -> Floats:

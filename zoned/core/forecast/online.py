@@ -153,23 +153,49 @@ class OnlineModel:
     def path(self, hour: int, steps: int) -> Floats:
         """Expected demand (rows, steps) of the hours ``hour``, ``hour + 1``, ... given all hours before."""
         hours = np.arange(hour, hour + steps)
-        lead = np.arange(1, steps + 1)
-        fade = _PERSIST ** lead[:, None]
         sets = self.level[:, None] + self.day[:, hours % DAY] + self.week[:, hours % WEEK]
-        sets += fade * self.rest[:, None]
-        near = _weights(self.loss_hour, self.judged_hour, _ETA_HOUR)[:, None]
-        far = _weights(self.loss_day, self.judged_day, _ETA_DAY)[:, None]
-        share = np.minimum((lead - 1) / _BLEND_HOURS, 1.0)[None, :, None]
-        root = (np.maximum(sets, 0.0) * (near + share * (far - near))).sum(axis=2)
-        mixed: Floats = root * root
-        return mixed
+        near = _weights(self.loss_hour, self.judged_hour, _ETA_HOUR)
+        far = _weights(self.loss_day, self.judged_day, _ETA_DAY)
+        return _mixed(sets, self.rest, near, far)
+
+    def run(self, hour: int, demands: Floats, steps: int) -> tuple[Floats, Floats]:
+        """``step`` through the hours of ``demands`` (hours, rows). What ``path`` says after each of them
+        (hours, rows, steps), and how many hours each row had seen by then (hours, rows)."""
+        count, rows = demands.shape
+        ahead = hour + 1 + np.arange(count)[:, None] + np.arange(steps)
+        days, weeks = ahead % DAY, ahead % WEEK
+        sets = np.empty((count, rows, steps, SETS))
+        rest, loss_hour, loss_day = (np.empty((count, rows, SETS)) for _ in range(3))
+        seen, judged_hour, judged_day = (np.empty((count, rows)) for _ in range(3))
+        for i in range(count):
+            self.step(hour + i, demands[i])
+            np.add(self.level[:, None], self.day[:, days[i]], out=sets[i])
+            sets[i] += self.week[:, weeks[i]]
+            rest[i], seen[i] = self.rest, self.seen
+            loss_hour[i], judged_hour[i] = self.loss_hour, self.judged_hour
+            loss_day[i], judged_day[i] = self.loss_day, self.judged_day
+        near = _weights(loss_hour, judged_hour, _ETA_HOUR)
+        far = _weights(loss_day, judged_day, _ETA_DAY)
+        return _mixed(sets, rest, near, far), seen
+
+
+def _mixed(sets: Floats, rest: Floats, near: Floats, far: Floats) -> Floats:
+    """Demand (..., rows, steps) of what the sets (..., rows, steps, sets) expect without the rest. Adds to
+    ``sets`` in place."""
+    lead = np.arange(1, sets.shape[-2] + 1)
+    sets += _PERSIST ** lead[:, None] * rest[..., None, :]
+    near, far = near[..., None, :], far[..., None, :]
+    share = np.minimum((lead - 1) / _BLEND_HOURS, 1.0)[:, None]
+    root = (np.maximum(sets, 0.0) * (near + share * (far - near))).sum(axis=-1)
+    mixed: Floats = root * root
+    return mixed
 
 
 def _weights(loss: Floats, judged: Floats, eta: float) -> Floats:
     """Hedge: how much each set counts, per row. The mean loss is taken relative to the best set's, so that
     eta means the same for large and small series; the root of the evidence keeps early luck from deciding."""
-    mean = loss / np.maximum(judged, 1.0)[:, None]
-    best = mean.min(axis=1, keepdims=True) + 1e-12
-    weight: Floats = np.exp(-np.minimum(eta * (mean / best - 1.0) * np.sqrt(judged)[:, None], 700.0))
-    weight /= weight.sum(axis=1, keepdims=True)
+    mean = loss / np.maximum(judged, 1.0)[..., None]
+    best = mean.min(axis=-1, keepdims=True) + 1e-12
+    weight: Floats = np.exp(-np.minimum(eta * (mean / best - 1.0) * np.sqrt(judged)[..., None], 700.0))
+    weight /= weight.sum(axis=-1, keepdims=True)
     return weight

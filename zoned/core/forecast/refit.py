@@ -159,6 +159,11 @@ class FitDesk:
         self._shift.pop(one.dependency, None)
         return True
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is any fit."""
+        return bool(self._paths)
+
     def learn(self, hour: int, demand: Floats, rows: dict[Dependency, int]) -> None:
         """That hour brought this per row: follow how far each fit is off, on the root scale."""
         for dependency in list(self._paths):

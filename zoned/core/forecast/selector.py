@@ -21,6 +21,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zoned.core.forecast.decay import decayed
+
 Floats: TypeAlias = NDArray[np.float64]
 
 MODELS = ("median", "seasonal_naive", "fitted", "online")
@@ -99,19 +101,55 @@ class Selector:
         path: Floats = paths[rows, near] * (1.0 - share) + paths[rows, far] * share
         return path
 
+    def run(self, hour: int, came: Floats, naive: Floats, online: Floats) -> Floats:
+        """For each hour of ``came`` (hours, rows): ``judge`` it, and ``choose`` at its end of the paths
+        (hours, rows, steps) that are given for then; there are no fits. The chosen paths."""
+        count = len(came)
+        paths = np.stack([online, naive, np.full_like(online, np.nan), online], axis=2)
+        usable: NDArray[np.bool_] = np.logical_not(np.isnan(paths).any(axis=3))
+        leads: list[NDArray[np.int64]] = []
+        for i, lead in enumerate(LEADS):
+            ring, before = self._said[i], min(lead, count)
+            said = np.empty(paths.shape[:3])
+            said[:before] = np.moveaxis(ring[:, :, (hour + np.arange(before)) % lead], 2, 0)
+            said[before:] = paths[: count - before, :, :, lead - 1]
+            last = np.arange(count - before, count)
+            ring[:, :, (hour + last) % lead] = np.moveaxis(paths[last, :, :, lead - 1], 0, 2)
+            known = ~np.isnan(said) & ~np.isnan(came)[:, :, None]
+            off = np.where(known, np.abs(said - came[:, :, None]), 0.0)
+            keep = np.where(known, self._keep, 1.0)
+            offs = decayed(self._off[i], keep, off)
+            judged = decayed(self._judged[i], keep, known.astype(np.float64))
+            self._off[i], self._judged[i] = offs[-1].copy(), judged[-1].copy()
+            leads.append(self._leaders(i, usable, offs, judged))
+        hours, rows = np.arange(count)[:, None], np.arange(came.shape[1])
+        share = np.minimum(np.arange(paths.shape[3]) / (LEADS[_DAY] - 1), 1.0)
+        near, far = (paths[hours, rows, leading] for leading in leads)
+        path: Floats = near * (1.0 - share) + far * share
+        return path
+
     def _leader(self, i: int, usable: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Per row, who speaks at that lead. Whoever leads keeps speaking until half the margin is gone."""
-        judged = self._judged[i]
-        mean = np.where(usable & (judged >= _LEAST_JUDGED), self._off[i] / np.maximum(judged, 1e-9), np.inf)
-        rows = np.arange(self._rows)
-        steady = np.where(mean[:, _MEDIAN] < _MEDIAN_EDGE * mean[:, _ONLINE], _MEDIAN, _ONLINE)
-        bar = mean[rows, steady]
+        """Per row, who speaks at that lead."""
+        leads: NDArray[np.int64] = self._leaders(i, usable[None], self._off[i][None], self._judged[i][None])
+        lead: NDArray[np.int64] = leads[0]
+        return lead
+
+    def _leaders(self, i: int, usable: NDArray[np.bool_], off: Floats, judged: Floats) -> NDArray[np.int64]:
+        """Who speaks at that lead (hours, rows). Who leads keeps speaking until half the margin is gone."""
+        mean = np.where(usable & (judged >= _LEAST_JUDGED), off / np.maximum(judged, 1e-9), np.inf)
+        middle = mean[:, :, _MEDIAN] < _MEDIAN_EDGE * mean[:, :, _ONLINE]
+        steady = np.where(middle, _MEDIAN, _ONLINE)
+        bar = np.where(middle, mean[:, :, _MEDIAN], mean[:, :, _ONLINE])
         bar = np.where(np.isfinite(bar), bar, 0.0)  # nobody beats who has not been judged
-        best = np.argmin(mean, axis=1)
-        margin = np.where(self._leads[i] == best, self._margin / 2, self._margin)
-        leads = mean[rows, best] < (1.0 - margin) * bar
-        self._leads[i] = np.where(leads, best, steady)
-        return self._leads[i]
+        best, least = np.argmin(mean, axis=2), mean.min(axis=2)
+        stays, wins = least < (1.0 - self._margin / 2) * bar, least < (1.0 - self._margin) * bar
+        leads: NDArray[np.int64] = np.empty_like(best)
+        lead = self._leads[i]
+        for hour in range(len(best)):
+            leading = np.where(lead == best[hour], stays[hour], wins[hour])
+            lead = leads[hour] = np.where(leading, best[hour], steady[hour])
+        self._leads[i] = lead.copy()
+        return leads
 
     def names(self, row: int, fresh: bool) -> tuple[str, str]:
         """Who speaks for the row (an hour ahead, half a day ahead and beyond), in words."""
