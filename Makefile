@@ -22,7 +22,7 @@ test: $(STAMP) servers
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 check: $(STAMP)
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 
 fuzz: $(STAMP)

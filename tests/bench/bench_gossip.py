@@ -168,7 +168,9 @@ def main(count: int) -> None:
     settings = GossipSettings()
     agents = [Agent(pool, host, rng) for host in pool.start(count, settings)]
     for agent in agents:
-        pool.do(agent.host, "holding", agent.held, [])
+        held = list(agent.held)
+        for at in range(0, KEYS, KEYS // (settings.holdings_log + 100)):  # the log is too short for all of it
+            pool.do(agent.host, "holding", held[at : at + KEYS // (settings.holdings_log + 100)], [])
         agent.load_moves()
     pool.run(120)
 

@@ -17,7 +17,7 @@ steps = st.lists(st.tuples(st.lists(small, max_size=6), st.lists(small, max_size
 def test_a_follower_has_the_same_set(
     changes: list[tuple[list[int], list[int]]], limit: int, from_: int
 ) -> None:
-    own, model, followed = OwnHoldings(1, limit, 4), set(), []  # type: ignore[var-annotated]
+    own, model, followed = OwnHoldings(1, limit, 12), set(), []  # type: ignore[var-annotated]
     states = [frozenset[int]()]
     for held, dropped in changes:
         own.note(held, dropped)
@@ -47,10 +47,12 @@ def test_gained_and_lost_in_between_is_nothing() -> None:
 def test_a_snapshot_comes_in_pieces_of_one_version(held: set[int]) -> None:
     own = OwnHoldings(1, 10, 4)
     own.note(sorted(held), [])
-    own.flush()
+    while own.pending:
+        own.flush()
     version, pieces, content = own.piece(0, 0)
     own.note([1, 2, 3], sorted(held)[:2])
-    own.flush()
+    while own.pending:
+        own.flush()
     parts = [content] + [own.piece(version, index)[2] for index in range(1, pieces)]
     assert all(own.piece(version, index)[0] == version for index in range(pieces))
     assert set(unpack_fingerprints(b"".join(parts))) == held

@@ -98,10 +98,13 @@ def test_everything_reaches_everyone(count: int, loss: float) -> None:
 def test_a_newcomer_takes_snapshots_in_pieces() -> None:
     pool = Pool()
     settings = replace(LAN, snapshot_chunk=100, holdings_log=1, holdings_flush_count=1)
-    hosts = pool.start(3, settings)
+    first = pool.add(0, settings)
     held = tuple(random.Random(1).sample(range(1 << 32), 950))
-    pool.do(hosts[0], "holding", held[1:], [])
-    pool.do(hosts[0], "holding", held[:1], [])  # the log does not reach back to the flush before
+    pool.do(first, "holding", held, [])  # in ten flushes, and the log does not reach back to the first
+    pool.run(12)
+    hosts = [first, *(pool.add(index, settings) for index in (1, 2))]
+    for host in hosts[1:]:
+        pool.do(host, "join", [first.identity.gossip])
     pool.run(3)
     newcomer = pool.add(3)
     pool.do(newcomer, "join", [hosts[1].identity.gossip])
@@ -112,6 +115,33 @@ def test_a_newcomer_takes_snapshots_in_pieces() -> None:
         assert directory.held["n000"] == set(held)
         assert host.swim.counters["snapshots_taken"] == 1
     assert hosts[0].swim.counters["snapshot_pieces_sent"] == 30
+
+
+def test_a_great_many_at_once_go_in_flushes_that_a_stream_can_carry() -> None:
+    """A store that is read back after a restart: beyond a million keys one flush would fit into no stream."""
+    pool = Pool()
+    settings = replace(LAN, snapshot_chunk=100)
+    hosts = pool.start(3, settings)
+    pool.run(3)
+    sizes: list[int] = []
+
+    def listen(stream: int, data: bytes, *more: Any) -> None:
+        sizes.append(len(data))
+        take(stream, data, *more)
+
+    pool.do(hosts[0], "holding", range(100_000, 101_000), [])
+    pool.do(hosts[0], "holding", [], range(100_990, 101_000))
+    newcomer = pool.add(3, settings)
+    take = newcomer.swim.stream
+    pool.run(12)
+    newcomer.swim.stream = listen  # type: ignore[method-assign]
+    pool.do(newcomer, "join", [hosts[1].identity.gossip])
+    pool.run(15)
+    for host in (hosts[1], hosts[2], newcomer):
+        directory = Directory(host)
+        directory.read()
+        assert directory.held["n000"] == set(range(100_000, 100_990))
+    assert max(sizes) < 2500, "nobody is given all that it lacks at once"
 
 
 def test_a_snapshot_that_is_behind_is_caught_up_with_by_its_agent_s_log() -> None:

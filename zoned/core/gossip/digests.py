@@ -31,6 +31,9 @@ from zoned.core.names import Fingerprint, Instant, NodeName
 
 _PULL_PAUSE_S = 0.2
 _MAX_FLUSHES = 4096
+_GIVEN_PIECES = 4
+"""Flushes given at once are about as long as so many pieces of a snapshot: all in one message could be more
+than a stream may carry. The rest is given at the next comparison."""
 
 
 class Digests:
@@ -65,6 +68,9 @@ class Digests:
         self._wiring.timers.cancel(self._timer)
         self._timer = None
         flush = self.own.flush()
+        if self.own.pending:  # a great many: one stream each, and not all at once
+            soon_s = now.mono_s + self._wiring.settings.holdings_flush_s
+            self._timer = self._wiring.timers.at(soon_s, self._flush)
         if flush is None:
             return
         self._wiring.count("flushes_sent")
@@ -145,8 +151,14 @@ class Digests:
             if node == me:
                 self._channel.tell(peer, (HEAD, me, me, log.epoch, log.version))
             return False
-        if flushes:
-            arrays = [each for flush in flushes for each in flush]
+        arrays: list[bytes] = []
+        room = _GIVEN_PIECES * 4 * self._wiring.settings.snapshot_chunk
+        for flush in flushes:
+            if room < 0:
+                break
+            arrays += flush
+            room -= len(flush.held) + len(flush.dropped)
+        if arrays:
             self._channel.tell(peer, (DELTA, me, node, log.epoch, version + 1, arrays))
         return True
 

@@ -15,6 +15,7 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from zoned.core.errors import PeerError
@@ -107,8 +108,13 @@ class OwnHoldings:
             pending[each] = True
 
     def flush(self) -> Flush | None:
-        """Make what is pending the next version; None when it comes to nothing."""
+        """Make what is pending, or as much of it as a piece of a snapshot has, the next version; None when
+        it comes to nothing."""
         held, pending, self._pending = self._held, self._pending, {}
+        if len(pending) > self._chunk:
+            changes = iter(pending.items())
+            pending = dict(islice(changes, self._chunk))
+            self._pending = dict(changes)
         gained = [each for each, here in pending.items() if here and each not in held]
         lost = [each for each, here in pending.items() if not here and each in held]
         if not gained and not lost:
