@@ -8,7 +8,7 @@ from tests.core.pool import Pool
 from tests.core.solo import settings_of
 from zoned.core import events as ev
 from zoned.core.members import MemberState
-from zoned.core.names import InstanceKey
+from zoned.core.names import InstanceKey, key_hash
 
 KEYS = tuple(InstanceKey("dep", b"/%d" % number) for number in range(12))
 LEAVE = ev.Stop(kind=ev.StopKind.LEAVE)
@@ -86,3 +86,30 @@ def test_a_pause_ends_the_hand_over_and_alone_there_is_none() -> None:
     pool.read("a1", KEYS[1])
     pool.give("a1", LEAVE)
     assert pool.node("a1").swim.leave_done_s is not None
+
+
+def test_nobody_counts_on_the_copies_of_a_zone_that_drains() -> None:
+    pool = Pool("a1", "b1", "c1")
+    pool.read("c1", KEYS[0])
+    pool.wait(3.0)
+    hashed, directory = key_hash(KEYS[0]), pool.node("a1").cache.directory
+    assert directory.lasting(hashed)
+    pool.give("a1", ev.Pause(paused=True))  # so that nothing is handed over meanwhile
+    pool.give("a1", ev.Drain(zone=pool.node("c1").settings.zone))
+    pool.wait(2.0)
+    assert directory.holders(hashed) == ("c1",) and not directory.lasting(hashed)
+    pool.give("a1", ev.Undrain(zone=pool.node("c1").settings.zone))
+    pool.wait(2.0)
+    assert directory.lasting(hashed)
+
+
+def test_what_an_agent_would_not_keep_it_does_not_fetch() -> None:
+    pool = Pool("a1", "b1")
+    pool.node("a1").cache.takes = lambda hashed, size: hashed != key_hash(KEYS[1])  # type: ignore[method-assign]
+    for key in KEYS[:3]:
+        pool.read("b1", key)
+    pool.wait(6.0)
+    pool.give("b1", LEAVE)
+    pool.wait(9.0)
+    assert [pool.holds("a1", key) for key in KEYS[:3]] == [True, False, True]
+    assert pool.node("a1").reads.counters["offers_declined"] >= 1

@@ -169,6 +169,7 @@ class Node:
             self.cache,
             self.agreement.ring.ring_id,
             now,
+            self.farewell.handing_over,
         )
         if summary is not None:
             self.swim.publish(summary, now)

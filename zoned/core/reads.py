@@ -47,7 +47,7 @@ class Reads:
         self.thresholds: Mapping[tuple[Dependency, Reason], float] = {}
         self.flights = FlightDesk(settings.flight, peers.address_of)
         self._counts = dict.fromkeys(
-            ("late_prefetches", "stale_served", "peer_reads", "peer_not_held", "lost"), 0
+            ("late_prefetches", "offers_declined", "stale_served", "peer_reads", "peer_not_held", "lost"), 0
         )
 
     @property
@@ -159,8 +159,12 @@ class Reads:
         return []
 
     def offered(self, event: Offered, now: Instant) -> list[Action]:
-        """Another agent hands copies over: fetch what we lack, in its order."""
-        self._prefetcher.offered(event.keys, event.sizes, event.sender, now)
+        """Another agent hands copies over: fetch what we lack and would keep, in its order."""
+        takes, offered = self._cache.takes, zip(event.keys, event.sizes, strict=True)
+        kept = [(key, size) for key, size in offered if takes(key_hash(key), size)]
+        self._counts["offers_declined"] += len(event.keys) - len(kept)
+        keys, sizes = tuple([key for key, _ in kept]), tuple([size for _, size in kept])
+        self._prefetcher.offered(keys, sizes, event.sender, now)
         return self.prefetches(now)
 
     def invalidate(self, dependency: Dependency, key: InstanceKey | None, now: Instant) -> list[Action]:

@@ -56,7 +56,12 @@ class Stages:
             self.worth.told(fingerprint, uses)
 
     def appraise(self) -> None:
-        """Once a turn: what copies are worth follows the prices, and how many of them the store holds."""
+        """Once a turn: what copies are worth follows the prices, how many of them the store holds, and who
+        gives up what it holds (its zone drains, or it leaves): a copy beside one of theirs is the last."""
+        draining, told = self.facts.draining(), self.swim.summaries()
+        going = [m.node for m in self.swim.members() if m.zone in draining] if draining else []
+        going += [node for node, one in told.items() if one.draining and one.zone not in draining]
+        self.cache.directory.discount(going)
         worth, price = self.worth, self.observer.price
         worth.prices(price(Source.LOCAL), price(Source.PEER), price(Source.ORIGIN))
         held = len(self.cache)
@@ -89,7 +94,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
     copies = store.max_objects or _UNKNOWN_COPIES
     worth = Worth(Demand(copies, max(_MIN_ROWS, _ROWS_A_COPY * copies), chance("demand").random))
     cache = CacheController(store, policies, worth)
-    worth.elsewhere = cache.holders
+    worth.elsewhere = cache.directory.lasting
     return Stages(
         observer=Observer(settings.observe, now),
         analyzer=Analyzer(settings.graph),

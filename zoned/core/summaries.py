@@ -49,10 +49,12 @@ class Publisher:
         cache: CacheController,
         ring_id: str,
         now: Instant,
+        leaving: bool = False,
     ) -> Summary | None:
-        """The summary to publish now, or None while the last one still says it."""
+        """The summary to publish now, or None while the last one still says it. ``leaving``: this agent gives
+        up what it holds, whatever its zone does."""
         settings, last = self._settings, self._last
-        draining = settings.zone in plan.draining
+        draining = leaving or settings.zone in plan.draining
         drained = draining and is_drained(plan)
         urgent = last is None or (ring_id, draining, drained) != (last.ring_id, last.draining, last.drained)
         if not urgent and last is not None and now.wall_s - last.made_wall_s < settings.summary_interval_s:

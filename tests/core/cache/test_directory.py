@@ -117,3 +117,19 @@ def test_what_only_some_members_hold() -> None:
     assert sorted(directory.alone(("a",), ("b", "c", "d"), 100)[2]) == [1, 2]
     assert directory.alone(("d",), ("a",), 100) == (0, 0, [])
     assert directory.alone(("a",), ("b", "c"), 2)[:2] == (4, 2)  # a sample: partitions 1 and 2
+
+
+def test_a_claim_of_one_who_gives_up_is_no_lasting_one() -> None:
+    directory, _ = make()
+    directory.heard(heard("a", (1, 2)))
+    directory.heard(heard("b", (2,)))
+    assert directory.lasting(1) and directory.lasting(2) and not directory.lasting(3)
+    directory.discount(("a", "c"))
+    assert not directory.lasting(1) and directory.lasting(2)
+    assert directory.holders(1) == ("a",), "it serves it still"
+    directory.heard(heard("c", (3,)))  # told of before it claimed anything
+    assert not directory.lasting(3)
+    directory.gone("b")
+    assert not directory.lasting(2)
+    directory.discount(())
+    assert directory.lasting(1) and directory.lasting(3)

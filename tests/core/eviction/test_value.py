@@ -127,3 +127,15 @@ def test_it_has_to_be_told_what_copies_are_worth() -> None:
     with pytest.raises(AssertionError, match="worth"):
         make("value", 4, None)
     assert isinstance(make("value", 4, None, made()[1]), Value)
+
+
+def test_it_says_beforehand_what_it_would_take() -> None:
+    value, worth, _ = made(objects=2)
+    assert value.takes(1, 1), "there is room"
+    value.put(1, 1)
+    value.put(2, 1)
+    use(worth, 1, 20)
+    use(worth, 2, 20)
+    assert not value.takes(3, 1) and value.put(3, 1) == [3]
+    use(worth, 3, 200)
+    assert value.takes(3, 1) and value.put(3, 1) in ([1], [2])

@@ -250,6 +250,8 @@ def test_switched_off_it_still_drains() -> None:
     bench.forecast = forecast_of({1: 0.9})
     bench.draining = ("z2",)
     bench.summaries["n2"] = summary_of("n2", "z2", dict.fromkeys(range(20, 60), 5.0))
+    assert bench.wanted() == {}, "hot there, but not held there: the origin would pay for a guess"
+    bench.cache.claims.update({hashed(number): ("n2",) for number in range(20, 60)})
     assert set(bench.wanted().values()) == {Reason.DRAIN}
     bench.cache = Cache([key(1)])
     bench.draining = ("z0",)

@@ -58,6 +58,7 @@ class CacheController:
         self.entries = self._held.entries
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
+        self.takes = self._held.takes
         self.stay_s = self._held.stay_s
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep

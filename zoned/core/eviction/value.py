@@ -87,6 +87,18 @@ class Value:
         self._add(key, size)
         return evicted
 
+    def takes(self, key: KeyHash, size: int) -> bool:
+        """Whether ``put`` would take it now, as far as one candidate tells: asked before it is fetched."""
+        if self.used_bytes + size <= self._max_bytes and len(self._members) < self._max_objects:
+            return True
+        if not self._members or size > self._max_bytes:
+            return False
+        place, least, _ = self._least_of(self._members, self._sizes, self._hand)
+        worth = self._worth.of(key)
+        if self._by_bytes:
+            return worth / (size or 1) > MARGIN * least / (self._sizes[place] or 1)
+        return worth > MARGIN * least
+
     def remove(self, key: KeyHash) -> bool:
         """Forget the key."""
         place = self._places.get(key)

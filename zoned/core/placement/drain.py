@@ -81,7 +81,7 @@ def replication(scene: Scene, offers: Offers, me_node: NodeName, now_s: float) -
 
 
 def drain_wants(scene: Scene) -> Iterator[Want]:
-    """What is hot in a draining zone, held by nobody who stays, and next homed at this agent."""
+    """What is hot in a draining zone, held there but by nobody who stays, and next homed at this agent."""
     safe = scene.roster.safe
     seen: dict[KeyHash, None] = {}
     room = scene.settings.max_candidates
@@ -96,8 +96,9 @@ def drain_wants(scene: Scene) -> Iterator[Want]:
                 seen[hashed] = None
                 if scene.contents.holds(hot.key) or not scene.policies.allows(dependency, hot.size):
                     continue
-                if any(holder in safe for holder in scene.contents.holders(hashed)):
-                    continue
+                holders = scene.contents.holders(hashed)
+                if not holders or any(holder in safe for holder in holders):
+                    continue  # not held there either: the origin would pay for a guess
                 chance, saved_s = chance_of_use(hot.uses), scene.prices.from_origin_s
                 want = scene.weigh(hot.key, hashed, hot.size, Reason.DRAIN, chance, saved_s, node)
                 if want is not None:

@@ -43,8 +43,9 @@ class PlacementSettings:
     """Most copies offered per plan while this zone drains."""
     hand_over_batch: int = 128
     """Most copies in one offer."""
-    reoffer_after_s: float = 10.0
-    """An offered copy that nobody holds yet is offered again after this. Range > plan_interval_s."""
+    reoffer_after_s: float = 4.0
+    """An offered copy that nobody holds yet is offered again after this: a fetch and a digest take a second
+    or two. Shorter than that: everything is offered twice."""
     drain_interval_s: float = 1.0
     """At least this long between two plans of a zone that drains: an operator waits. Range >= 0."""
     drain_offers: int = 2
