@@ -21,7 +21,7 @@ from zoned.core.cache.holdings import Copy, Holdings
 from zoned.core.cache.index import MAX_HEAT, REASON_SHIFT, REASONS, USED
 from zoned.core.cache.settings import AUTO, CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import EVICTIONS, SecondRequest, Worth
+from zoned.core.eviction import EVICTIONS, SecondRequest, Value, Worth
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash, key_hash
 from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Lookup, PrefetchOutcome, Reason
 
@@ -58,7 +58,6 @@ class CacheController:
         self.entries = self._held.entries
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
-        self.takes = self._held.takes
         self.stay_s = self._held.stay_s
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep
@@ -172,6 +171,11 @@ class CacheController:
         if stored:
             self._warmth.warmed(key_hash)
         return Admission(stored=stored, evicted=(*evicted, *pushed_out))
+
+    def takes(self, key_hash: KeyHash, size: int) -> bool:
+        """Whether a copy that is offered would be kept; policies that know no value take everything."""
+        policy = self._held.policy
+        return not isinstance(policy, Value) or policy.takes(key_hash, size)
 
     def _turned_away(self, key_hash: KeyHash) -> bool:
         """Whether what another agent served is not copied here yet; a store with room takes everything."""

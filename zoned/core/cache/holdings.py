@@ -14,7 +14,7 @@ from zoned.core.cache.digest import DigestChanges
 from zoned.core.cache.index import ANNOUNCED, REASON_BITS, REASON_SHIFT, REASONS, USED, Index
 from zoned.core.cache.outcomes import Outcomes
 from zoned.core.cache.settings import AUTO, CacheSettings
-from zoned.core.eviction import Eviction, Value, Worth, make
+from zoned.core.eviction import Eviction, Worth, make
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
 from zoned.core.records import Entry, Evicted, Reason
 
@@ -77,10 +77,6 @@ class Holdings:
             return False, evicted
         self._write(copy, slot, now_s)
         return True, evicted
-
-    def takes(self, hashed: KeyHash, size: int) -> bool:
-        """Whether a copy that is offered would be kept: policies that know no value take everything."""
-        return not isinstance(self.policy, Value) or self.policy.takes(hashed, size)
 
     def _push_out(self, slot: int, now_s: float) -> Evicted:
         """A copy had to make room. If it was never used, its age tells how long one may wait for its use."""
