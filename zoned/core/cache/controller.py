@@ -13,6 +13,7 @@ evicts by itself this index is what we *believe*: its losses come back as ``drop
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from zoned.core.cache.directory import Directory
 from zoned.core.cache.freshness import NO_POLICY, Ageing, kept_s, lifetime_s
@@ -58,6 +59,7 @@ class CacheController:
         self.entries = self._held.entries
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
+        self.takes = partial(_takes, self._held)
         self.stay_s = self._held.stay_s
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep
@@ -172,11 +174,6 @@ class CacheController:
             self._warmth.warmed(key_hash)
         return Admission(stored=stored, evicted=(*evicted, *pushed_out))
 
-    def takes(self, key_hash: KeyHash, size: int) -> bool:
-        """Whether a copy that is offered would be kept; policies that know no value take everything."""
-        policy = self._held.policy
-        return not isinstance(policy, Value) or policy.takes(key_hash, size)
-
     def _turned_away(self, key_hash: KeyHash) -> bool:
         """Whether what another agent served is not copied here yet; a store with room takes everything."""
         if self._door is None or key_hash in self._slots or self._held.stay_s() is None:
@@ -264,3 +261,9 @@ class CacheController:
     def heat_list(self) -> tuple[Heat, ...]:
         """What was hot when the state restored was saved, hottest first: worth fetching after a restart."""
         return self._warmth.saved
+
+
+def _takes(held: Holdings, key_hash: KeyHash, size: int) -> bool:
+    """Whether a copy that is offered would be kept; policies that know no value take everything."""
+    policy = held.policy
+    return not isinstance(policy, Value) or policy.takes(key_hash, size)
