@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -135,3 +137,25 @@ def test_nonsense_is_refused(obj):
 def test_near_misses_are_refused(row):
     with pytest.raises(StateError):
         Associations(GraphSettings()).restore_state([row])
+
+
+def test_who_leads_is_who_has_successors_whatever_goes_and_comes():
+    rng = random.Random(5)
+    settings = GraphSettings(max_antecedents=12, max_successors=2, max_count=6)
+    pairs = Associations(settings)
+    names = [instance(str(number)) for number in range(30)]
+    for step in range(1500):
+        (key, hashed), follower = rng.choice(names), rng.choice(names)
+        if step % 50 == 49:
+            pairs.merge(key, 3, [(follower[0], 2, 1.0)] if rng.random() < 0.5 else [])
+        elif rng.random() < 0.8:
+            pairs.occurred(key, hashed)
+        else:
+            pairs.followed(hashed, *follower, 1.0)
+        if step == 700:
+            saved = pairs.export_state()
+            pairs = Associations(settings)
+            pairs.restore_state(saved)
+        led = {hashed for hashed, entry in pairs._table.items() if entry.successors}
+        assert set(pairs.leading) == led
+    assert 0 < len(led) < 12

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
 from zoned.core.graph import Analyzer, GraphSettings
 from zoned.core.graph.fresh import Fresh
 from zoned.core.members import Follower, PairsHeard, Sighting
@@ -58,18 +62,40 @@ def test_pace_and_budget_are_kept_and_the_most_seen_go_first() -> None:
         fresh.followed(number, IMAGE, 2.0)
         fresh.followed(number, STYLE, 1.0)
     assert fresh.dropped == 2
-    told = fresh.take(100.0, lambda _: False)
+    told = fresh.take(100.0, ())
     assert [(row.key.key, row.times) for row in told] == [(b"4", 5), (b"3", 4)]
     assert told[0].followers == (Follower(STYLE, 2, 2.0),)
-    assert fresh.take(105.0, lambda _: False) == ()
-    assert [row.key.key for row in fresh.take(110.0, lambda _: False)] == [b"2"]
+    assert fresh.take(105.0, ()) == ()
+    assert [row.key.key for row in fresh.take(110.0, ())] == [b"2"]
 
 
 def test_what_nothing_follows_is_told_only_where_something_is_known_to() -> None:
     fresh = Fresh(GraphSettings())
     fresh.occurred(PAGE, 1)
-    assert fresh.take(100.0, lambda _: False) == ()
-    assert [row.times for row in fresh.take(200.0, lambda hashed: hashed == 1)] == [1]
+    assert fresh.take(100.0, ()) == ()
+    assert [row.times for row in fresh.take(200.0, (1,))] == [1]
+
+
+@pytest.mark.parametrize("limit", [20, 1000])
+def test_what_is_told_is_what_a_walk_through_all_that_waits_would_find(limit: int) -> None:
+    rng = random.Random(limit)
+    fresh = Fresh(GraphSettings(share_rows=3, share_interval_s=1.0, share_limit=limit))
+    waiting: dict[int, list[int]] = {}  # count, and whether something followed; in the order of first sight
+    for second in range(1, 200):
+        for _ in range(6):
+            number = rng.randrange(60)
+            fresh.occurred(InstanceKey("web", b"%d" % number), number)
+            waiting.setdefault(number, [0, 0])[0] += 1
+            if len(waiting) > limit:
+                del waiting[next(iter(waiting))]
+            if rng.random() < 0.1:
+                fresh.followed(number, STYLE, 1.0)
+                waiting[number][1] = 1
+        known = dict.fromkeys(rng.sample(range(60), rng.choice((0, 2, 40))))
+        worth = [number for number, (_, followed) in waiting.items() if followed or number in known]
+        worth.sort(key=lambda number: -waiting[number][0])
+        told = [(int(row.key.key), row.times) for row in fresh.take(2.0 * second, known)]
+        assert told == [(number, waiting.pop(number)[0]) for number in worth[:3]]
 
 
 def test_sharing_can_be_switched_off() -> None:

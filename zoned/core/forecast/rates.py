@@ -18,7 +18,10 @@ rates per request instead of per hour (a plan needs time), a heap by rate (all r
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import isfinite
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -248,16 +251,22 @@ class Rates:
             chosen = np.flatnonzero(expected >= bar)
         else:
             chosen = np.arange(len(expected))
-        any_use = -np.expm1(-shape[chosen] * np.log1p(expected[chosen] / shape[chosen]))
-        table = self.table
+        chosen = chosen[np.argsort(-expected[chosen], kind="stable")]
+        mean = expected[chosen]
+        any_use = -np.expm1(-shape[chosen] * np.log1p(mean / shape[chosen]))
+        table, slots = self.table, chosen.tolist()
         keys, hashes, sizes = table.keys, table.hashes, table.sizes
-        found = [
-            InstanceDemand(keys[slot], hashes[slot], mean, probability, sizes[slot])
-            for slot, mean, probability in zip(
-                chosen.tolist(), expected[chosen].tolist(), any_use.tolist(), strict=True
-            )
-        ]
-        found.sort(key=_by_demand)
+        columns = zip(
+            [keys[slot] for slot in slots],
+            [hashes[slot] for slot in slots],
+            mean.tolist(),
+            any_use.tolist(),
+            [sizes[slot] for slot in slots],
+            strict=True,
+        )
+        found = list(map(_demand, columns))
+        for first, end in _runs(mean):
+            found[first:end] = sorted(found[first:end], key=_by_key)
         return tuple(found[:most])
 
     # ---- state --------------------------------------------------------------------------------
@@ -322,8 +331,17 @@ def _column(saved: Any, shape: tuple[int, ...]) -> Floats:
     return column
 
 
-def _by_demand(demand: InstanceDemand) -> tuple[float, InstanceKey]:
-    return -demand.expected, demand.key
+_demand: Callable[[Any], InstanceDemand] = partial(tuple.__new__, InstanceDemand)
+"""Of all five fields in order: five hundred at a time are a third of a forecast's cost when made by name."""
+
+_by_key = attrgetter("key")
+
+
+def _runs(ordered: Floats) -> list[tuple[int, int]]:
+    """(first, end) of the stretches of more than one equal value."""
+    same = np.concatenate([[False], ordered[1:] == ordered[:-1], [False]])
+    edges = np.flatnonzero(same[1:] != same[:-1])
+    return [(first, last + 1) for first, last in edges.reshape(-1, 2).tolist()]
 
 
 def hours_of_day(start_s: float, end_s: float) -> list[tuple[int, float]]:

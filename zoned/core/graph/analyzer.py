@@ -94,7 +94,7 @@ class Analyzer:
 
     def take_sightings(self, now: Instant) -> tuple[Sighting, ...]:
         """What to tell the other zones: evidence of our own since the last time."""
-        return self._fresh.take(now.mono_s, self._pairs.followed_by_any)
+        return self._fresh.take(now.mono_s, self._pairs.leading)
 
     def heard(self, news: PairsHeard) -> None:
         """Evidence of another zone: as good as our own."""

@@ -16,7 +16,7 @@ Papers: Padmanabhan and Mogul 1996 (dependency graph); Yang et al., Mithril, SoC
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from zoned.core.errors import StateError
 from zoned.core.graph.settings import GraphSettings
@@ -49,11 +49,12 @@ class Antecedent:
 class Associations:
     """The table of pairs. Its order is that of last use, so that the oldest can go."""
 
-    __slots__ = ("_settings", "_table", "antecedents_dropped", "successors_dropped")
+    __slots__ = ("_leading", "_settings", "_table", "antecedents_dropped", "successors_dropped")
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
         self._table: OrderedDict[KeyHash, Antecedent] = OrderedDict()
+        self._leading: dict[KeyHash, None] = {}  # those of them that have successors
         self.antecedents_dropped = 0
         self.successors_dropped = 0
 
@@ -69,7 +70,7 @@ class Associations:
         self._table.move_to_end(hashed)
         entry.count += 1
         if entry.count >= self._settings.max_count:
-            _halve(entry)
+            self._halve(hashed, entry)
 
     def followed(self, antecedent: KeyHash, key: InstanceKey, hashed: KeyHash, lag_s: float) -> None:
         """[hot] ``key`` came ``lag_s`` after an occurrence of that antecedent."""
@@ -82,6 +83,7 @@ class Associations:
             successor.lag_s += lag_s
         elif len(entry.successors) < self._settings.max_successors or self._make_room(entry):
             entry.successors[hashed] = Successor(key, 1, lag_s)
+            self._leading[antecedent] = None
 
     def merge(
         self, key: InstanceKey, count: int, followers: Iterable[tuple[InstanceKey, int, float]]
@@ -101,13 +103,14 @@ class Associations:
                 one.lag_s += lag_s
             elif len(entry.successors) < self._settings.max_successors or self._make_room(entry):
                 entry.successors[follower_hash] = Successor(follower, support, lag_s)
+                self._leading[hashed] = None
         while entry.count >= self._settings.max_count:
-            _halve(entry)
+            self._halve(hashed, entry)
 
-    def followed_by_any(self, hashed: KeyHash) -> bool:
-        """Whether anything is known to have followed it."""
-        entry = self._table.get(hashed)
-        return entry is not None and bool(entry.successors)
+    @property
+    def leading(self) -> Collection[KeyHash]:
+        """Of which instances anything is known to have followed them."""
+        return self._leading
 
     def after(self, hashed: KeyHash) -> tuple[Association, ...]:
         """[hot] What is believed to follow, the most probable first."""
@@ -166,12 +169,18 @@ class Associations:
             except (ValueError, TypeError, LookupError, OverflowError) as error:
                 raise StateError(f"graph: not an association: {error}") from error
         self._table = table
+        self._leading = {hashed: None for hashed, entry in table.items() if entry.successors}
 
     def _insert(self, hashed: KeyHash, entry: Antecedent) -> None:
         self._table[hashed] = entry
         if len(self._table) > self._settings.max_antecedents:
-            self._table.popitem(last=False)
+            self._leading.pop(self._table.popitem(last=False)[0], None)
             self.antecedents_dropped += 1
+
+    def _halve(self, hashed: KeyHash, entry: Antecedent) -> None:
+        _halve(entry)
+        if not entry.successors:
+            self._leading.pop(hashed, None)
 
     def _make_room(self, entry: Antecedent) -> bool:
         """Give up the oldest successor that was seen only once. Where there is none, the newcomer is it."""

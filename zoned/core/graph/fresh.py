@@ -7,7 +7,7 @@ told back. Bounded: beyond ``share_limit`` instances the one waiting the longest
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Collection
 
 from zoned.core.graph.settings import GraphSettings
 from zoned.core.members import Follower, Sighting
@@ -17,10 +17,11 @@ _MOST_KEY_BYTES = 256  # longer keys are not worth a packet
 
 
 class _Seen:
-    __slots__ = ("count", "followers", "key")
+    __slots__ = ("count", "followers", "key", "number")
 
-    def __init__(self, key: InstanceKey) -> None:
+    def __init__(self, key: InstanceKey, number: int) -> None:
         self.key = key
+        self.number = number  # in the order of first sight
         self.count = 0
         self.followers: dict[InstanceKey, tuple[int, float]] = {}  # support, lags in all
 
@@ -28,11 +29,13 @@ class _Seen:
 class Fresh:
     """Occurrences and pairs that nobody was told of yet."""
 
-    __slots__ = ("_seen", "_settings", "_told_s", "dropped")
+    __slots__ = ("_followed", "_met", "_seen", "_settings", "_told_s", "dropped")
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
         self._seen: OrderedDict[KeyHash, _Seen] = OrderedDict()
+        self._followed: dict[KeyHash, None] = {}  # those of them that something followed
+        self._met = 0
         self._told_s = 0.0
         self.dropped = 0
 
@@ -42,9 +45,10 @@ class Fresh:
         if seen is None:
             if len(key.key) > _MOST_KEY_BYTES or not self._settings.share_rows:
                 return
-            seen = self._seen[hashed] = _Seen(key)
+            self._met += 1
+            seen = self._seen[hashed] = _Seen(key, self._met)
             if len(self._seen) > self._settings.share_limit:
-                self._seen.popitem(last=False)
+                self._followed.pop(self._seen.popitem(last=False)[0], None)
                 self.dropped += 1
         seen.count += 1
 
@@ -56,17 +60,23 @@ class Fresh:
         support, lags_s = seen.followers.get(key, (0, 0.0))
         if support or len(seen.followers) < self._settings.share_followers:
             seen.followers[key] = support + 1, lags_s + lag_s
+            self._followed[antecedent] = None
 
-    def take(self, now_s: float, known: Callable[[KeyHash], bool]) -> tuple[Sighting, ...]:
+    def take(self, now_s: float, known: Collection[KeyHash]) -> tuple[Sighting, ...]:
         """What to tell now, the most seen first; empty until ``share_interval_s`` went by. An instance that
-        nothing is ``known`` to follow, and that nothing followed, is not worth telling yet."""
+        is not among the ``known``, which something follows, and that nothing followed, is not worth telling
+        yet. Walks through the fewer of the two: thousands wait here where nothing has structure."""
         settings = self._settings
         if not self._seen or now_s < self._told_s + settings.share_interval_s:
             return ()
         self._told_s = now_s
-        worth = [hashed for hashed, seen in self._seen.items() if seen.followers or known(hashed)]
-        worth.sort(key=lambda hashed: -self._seen[hashed].count)
-        taken = [self._seen.pop(hashed) for hashed in worth[: settings.share_rows]]
+        seen, followed = self._seen, self._followed
+        few, many = (known, seen) if len(known) < len(seen) else (seen, known)
+        worth = [*followed, *(hashed for hashed in few if hashed in many and hashed not in followed)]
+        worth.sort(key=lambda hashed: (-seen[hashed].count, seen[hashed].number))
+        taken = [seen.pop(hashed) for hashed in worth[: settings.share_rows]]
+        for hashed in worth[: settings.share_rows]:
+            followed.pop(hashed, None)
         return tuple(
             [
                 Sighting(

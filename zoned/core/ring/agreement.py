@@ -102,6 +102,8 @@ class Agreement:
         return self._due.missing(members, now)
 
     def next_deadline(self) -> float | None:
-        """When (mono) somebody comes due to be out, is missing, or is to be compared with."""
-        due_s = [at_s for at_s in (self._due.next_s, self._dissent.next_s) if at_s is not None]
-        return min(due_s) if due_s else None
+        """[hot] When (mono) somebody comes due to be out, is missing, or is to be compared with."""
+        out_s, compare_s = self._due.next_s, self._dissent.next_s
+        if out_s is None or compare_s is None:
+            return compare_s if out_s is None else out_s
+        return min(out_s, compare_s)

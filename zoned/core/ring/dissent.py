@@ -46,6 +46,8 @@ class Dissent:
         self._said: dict[NodeName, str] = {}
         self._differs: dict[NodeName, _Differs] = {}
         self._names: tuple[NodeName, ...] = ()
+        self.next_s: float | None = None
+        """When (mono) ``to_compare`` has somebody next. Kept, because it is asked for after every event."""
 
     def meet(self, members: Sequence[Member]) -> None:
         """Who is there now; what others said is forgotten with them."""
@@ -53,6 +55,7 @@ class Dissent:
         for table in (self._said, self._differs):
             for node in [node for node in table if node not in self._names]:
                 del table[node]
+        self._reckon()
 
     def heard(self, node: NodeName, ring_id: str, ours: str, now: Instant) -> bool:
         """That agent says its ring is this one; True if it is another than ours."""
@@ -61,7 +64,8 @@ class Dissent:
         moved = self._said.get(node) != ring_id
         self._said[node] = ring_id
         if ring_id == ours:
-            self._differs.pop(node, None)
+            if self._differs.pop(node, None) is not None:
+                self._reckon()
         elif moved or node not in self._differs:
             self._wait(node, now)
         return ring_id != ours
@@ -74,6 +78,7 @@ class Dissent:
         doublings = math.ceil(math.log2(max(1, len(self._names)) / _SMALL))
         wait_s = self._patience_s * (1 + 2 * max(0, doublings))
         self._differs[node] = _Differs(since_wall_s, now.mono_s + wait_s + self._turn_s(node), wait_s)
+        self._reckon()
 
     def changed(self, ours: str, now: Instant) -> None:
         """Our ring is another one now: what the others said is to be looked at anew."""
@@ -93,12 +98,12 @@ class Dissent:
             one = self._differs[node]
             one.wait_s = min(_LONGEST_WAIT_S, 2.0 * one.wait_s)
             one.compare_s = now.mono_s + one.wait_s
+        if due:
+            self._reckon()
         return tuple(due)
 
-    @property
-    def next_s(self) -> float | None:
-        """When (mono) ``to_compare`` has somebody next."""
-        return min((one.compare_s for one in self._differs.values()), default=None)
+    def _reckon(self) -> None:
+        self.next_s = min((one.compare_s for one in self._differs.values()), default=None)
 
     def _turn_s(self, node: NodeName) -> float:
         """How long we let others go first: our distance from it in the circle of names."""
