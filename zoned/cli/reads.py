@@ -68,7 +68,7 @@ def _warm(agent: Agent, wanted: float, timeout: float) -> Mapping[str, Any]:
 def members(agent: Agent, output: str | None) -> None:
     """The members of the pool, as this agent sees them."""
     value = agent.get("members")
-    columns = ("node", "zone", "role", "state", "weight", "gossip", "rtt_seconds", "since")
+    columns = ("node", "zone", "role", "state", "weight", "gossip", "rtt_seconds", "since", "accuser")
     show(value, output, lambda: rows_table(value["members"], *columns))
 
 

@@ -67,7 +67,7 @@ TIMERS = (
     _seconds("forget_after_s", "failed and left members are shown, and failed ones re-dialled, so long"),
     _seconds("dial_fast_s", "the whole pool calls each lost member so often while the loss is fresh"),
     _seconds("dial_fast_for_s", "how long a loss is fresh", zero=True),
-    _seconds("dial_slow_s", "and so often after that"),
+    _seconds("dial_slow_s", "after that each member calls one of the lost so often"),
     _seconds("dial_timeout_s", "deadline of one such call"),
     _seconds("leave_intent_s", "between saying that we leave and leaving", 60.0, zero=True),
     _seconds("leave_linger_s", "probes are answered so long after leaving", 60.0, zero=True),

@@ -2,9 +2,9 @@
 
 Bare memberlist forgets the dead after 30 s, and a partition that lasts longer never heals; Serf re-dials for
 24 hours (memberlist 222, serf 605). Here the pool as a whole dials each lost member about once a second while
-the loss is fresh, so that a healed network is whole again within a second or two, then every 30 s. "As a
-whole": each agent's interval grows with the number of agents that are up, or a hundred agents would knock
-at one dead host a hundred times a second.
+the loss is fresh, so that a healed network is whole again within a second or two. "As a whole": each agent's
+interval grows with the number of agents that are up, or a hundred agents would knock at one dead host a
+hundred times a second. After ten minutes each agent dials one of the lost every 30 s.
 
 A seed counts as lost while nobody we know is up at its address; before any seed has answered, dialling
 it is joining. Members that left or were forgotten are not dialled.
@@ -84,8 +84,10 @@ class Dialer:
         if not lost or self._wiring.leaving:
             return
         settings, rng = self._wiring.settings, self._wiring.rng
-        base_s = settings.dial_fast_s if fast else settings.dial_slow_s
-        wait_s = base_s * max(1.0, self._wiring.table.up_count() / len(lost)) * (0.75 + rng.random() / 2)
+        wait_s = settings.dial_slow_s
+        if fast:
+            wait_s = settings.dial_fast_s * max(1.0, self._wiring.table.up_count() / len(lost))
+        wait_s *= 0.75 + rng.random() / 2
         if self._timer is not None and self._timer.live:
             if self._timer.when_s <= now.mono_s + wait_s:
                 return

@@ -51,7 +51,8 @@ class GossipSettings:
     dial_fast_s: float = 1.0
     """The pool as a whole re-dials each lost member so often in the first ``dial_fast_for_s``."""
     dial_slow_s: float = 30.0
-    """And so often after that, for ever for seeds: what heals partitions of any length."""
+    """After that each member calls one of the lost so often, for ever for seeds: what heals partitions of any
+    length."""
     dial_timeout_s: float = 3.0
     """Deadline of one such call: an address is not called again before, so a heal may wait this long."""
     dial_fast_for_s: float = 600.0
