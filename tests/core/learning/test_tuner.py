@@ -264,7 +264,8 @@ def test_batches_of_a_large_store_are_long():
 
 def test_where_neighbours_hold_the_same_their_copies_are_used():
     """A few instances are asked for all the time, many now and then: those the others hold as well."""
-    one, rng, advice = tuner(20), random.Random(5), []
+    arms = ("lru", "s3fifo", "sieve", "s3fifo+second")
+    one, rng, advice = tuner(20, arms=arms), random.Random(5), []
     for number in range(12_000):
         near = rng.random() < 0.6
         name = 1000 + rng.randrange(200) if near else rng.randrange(30)

@@ -36,7 +36,7 @@ _SIZE = 2 * len(SCALES)
 _HUGE = 1e12  # sums are divided by their growth when it is larger
 _FIRST_ROWS = 256
 _FIRST_BATCH, _BATCH, _FIRST_SOLUTIONS = 200, 2000, 10
-_SET_ASIDE = 0.5  # share of the uses after which the counts are set aside to learn from
+_SET_ASIDE = 0.5, 0.25  # share of the uses whose counts are set aside to learn from: at first, and later
 _OWN_PRIOR = (0.7 / 3,) * 3 + (0.02,) * 3  # use here follows use here ...
 _OTHERS_PRIOR = (0.1,) * 3 + (0.7 / 3,) * 3
 _NEVER = -1.0
@@ -62,6 +62,7 @@ class Demand:
         self._clock = 0
         self._rates = (Rates(np.array(_OWN_PRIOR)), Rates(np.array(_OTHERS_PRIOR)))
         self._solutions = 0
+        self._share = _SET_ASIDE[0]
         self.forgotten = 0
         """Instances forgotten for lack of room."""
         self._cursor = 0
@@ -123,11 +124,11 @@ class Demand:
         worth = self._worth_own
         self.own[row] += worth[0]
         self.others[row] += worth[1]
-        if self._chance() < _SET_ASIDE:
+        if self._chance() < self._share:
             self._set_aside(row)
-        row = self._cursor = self._cursor + 1 if self._cursor + 1 < len(self._names) else 1
-        if self._since[row] < 0.0 and self._names[row] is not None:
-            self._set_aside(row)  # what is used is not all that is held: the quiet ones teach, too
+            row = self._cursor = self._cursor + 1 if self._cursor + 1 < len(self._names) else 1
+            if self._since[row] < 0.0 and self._names[row] is not None:
+                self._set_aside(row)  # what is used is not all that is held: the quiet ones teach, too
         if clock >= self._refresh_due:
             self._upkeep()
 
@@ -139,12 +140,14 @@ class Demand:
         elif self._since[row] >= 0.0:
             self._ripen(row, 1)
         counts, at = self._counts, row * _SIZE + len(SCALES)
-        for place, growth in enumerate(self._growth):
-            counts[at + place] += times * growth
+        first, second, third = self._growth
+        counts[at] += times * first
+        counts[at + 1] += times * second
+        counts[at + 2] += times * third
         worth = self._worth_others
         self.own[row] += times * worth[0]
         self.others[row] += times * worth[1]
-        if self._chance() < _SET_ASIDE:
+        if self._chance() < self._share:
             self._set_aside(row)
 
     # ---- learning -------------------------------------------------------------------------------
@@ -191,6 +194,8 @@ class Demand:
         for target, rates in enumerate(self._rates):
             rates.learn(counts, watched, self._ripe_events[ripe, target])
         self._solutions += 1
+        if self._solutions == _FIRST_SOLUTIONS:
+            self._share = _SET_ASIDE[1]
         self._weigh()
 
     def _weigh(self) -> None:

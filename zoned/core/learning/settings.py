@@ -16,7 +16,7 @@ class LearningSettings:
 
     enabled: bool = True
     """False (ablation): always advise plain LRU and no thresholds. The ledger still runs."""
-    arms: tuple[str, ...] = ("lru", "s3fifo", "sieve", "s3fifo+second", "value")
+    arms: tuple[str, ...] = ("lru", "s3fifo", "sieve", "value")
     """Eviction policies that are scored by shadow; with ``+second``, what another zone holds is copied here
     at its second request only. The first must be ``lru``: it is what all others are
     measured against, and what the guard returns to. Each further one costs about 1 us an access."""
