@@ -25,6 +25,7 @@ from zoned.core.members import (
     HoldingsHeard,
     MemberChanged,
     MemberState,
+    News,
     PairsHeard,
     SummaryHeard,
 )
@@ -62,6 +63,8 @@ class Node:
         self.settling = Settling(settings, stages, self.peers)
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
+        timed = (stages.swim, self.reads.flights, stages.prefetcher, self.settling)
+        self._deadlines = tuple([stage.next_deadline for stage in timed])
         self._last_turn_s = now.mono_s
         self._pace_s = settings.turn_interval_s
         self._moving_pace_s = min(settings.turn_interval_s, settings.placement.drain_interval_s)
@@ -78,14 +81,20 @@ class Node:
         now_s = now[0]
         if now_s >= self._last_turn_s + self._pace_s and now_s >= self._turn_due_s():
             actions += self._turn(now)
-        self._tell_holdings(now)
-        return self._after_gossip(actions, now)
+        held, dropped = self.cache.take_digest_changes()
+        if held or dropped:
+            self.swim.holding(held, dropped, now)
+        news = self.swim.take_news()
+        if news:
+            actions += self._heard(news, now)
+        sent = self.swim.take_actions()
+        return actions + sent if sent else actions
 
     def next_deadline(self) -> float | None:
         """[hot] When the next Tick is due (mono seconds); None: nothing to do until something happens."""
         soonest_s = self._turn_due_s()
-        for stage in (self.swim, self.reads.flights, self.prefetcher, self.settling):
-            due_s = stage.next_deadline()
+        for next_deadline in self._deadlines:
+            due_s = next_deadline()
             if due_s is not None and due_s < soonest_s:
                 soonest_s = due_s
         return soonest_s
@@ -176,14 +185,10 @@ class Node:
 
     # ---- gossip's news --------------------------------------------------------------------------
 
-    def _tell_holdings(self, now: Instant) -> None:
-        held, dropped = self.cache.take_digest_changes()
-        if held or dropped:
-            self.swim.holding(held, dropped, now)
-
-    def _after_gossip(self, actions: list[Action], now: Instant) -> list[Action]:
-        """Carry what gossip learnt to whom it concerns; collect what it wants sent."""
-        for news in self.swim.take_news():
+    def _heard(self, heard: list[News], now: Instant) -> list[Action]:
+        """Carry what gossip learnt to whom it concerns."""
+        actions: list[Action] = []
+        for news in heard:
             if isinstance(news, HoldingsHeard):
                 self.cache.heard(news)
             elif isinstance(news, CountsHeard):
@@ -201,8 +206,7 @@ class Node:
             elif isinstance(news, SummaryHeard):
                 self._dirty = True
                 self.agreement.heard(news.summary.node, news.summary.ring_id, now)
-        sent = self.swim.take_actions()
-        return actions + sent if sent else actions
+        return actions
 
     def _learnt(self, fact: Fact, now: Instant) -> list[Action]:
         """A fact became known, from here or from elsewhere."""

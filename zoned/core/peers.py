@@ -124,18 +124,16 @@ class Peers:
     ) -> Route:
         """Where to look for an instance, first to last (see ``flight.route``)."""
         settings = self._settings
-        query = RouteQuery(self._node, (), "", "", "", asker, prefetch, "")
         if not self._distrusted or self._trusted(key, now_s):
             policy = self._policies.get(key.dependency)
             fabric = policy is not None and policy.coalesce == "fabric"
             holders = self._holders(hashed)
-            query = query._replace(
-                holders=holders,
-                zone_owner=self._zone_owner(hashed) if self._zone_shared else "",
-                fabric_owner=self._fabric_owner(hashed) if fabric else "",
-                former_owner="" if holders else self._former_owner(hashed, now_s),
-                preferred=preferred,
-            )
+            zone_owner = self._zone_owner(hashed) if self._zone_shared else ""
+            home = self._fabric_owner(hashed) if fabric else ""
+            former = "" if holders else self._former_owner(hashed, now_s)
+            query = RouteQuery(self._node, holders, zone_owner, home, former, asker, prefetch, preferred)
+        else:
+            query = RouteQuery(self._node, (), "", "", "", asker, prefetch, "")
         return plan_route(
             query,
             self._members.__contains__,

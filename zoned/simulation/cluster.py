@@ -53,6 +53,7 @@ class Cluster:
         self.hosts: dict[NodeName, Host] = {}
         self._start_s = start_s
         self._season = season
+        self._instant = Instant(-1.0, 0.0, 0.0)  # the last one that was asked for
         self._rtt_s = rtt_s
         self._by_peer: dict[Address, Host] = {}
 
@@ -69,9 +70,10 @@ class Cluster:
         """Now, on the three clocks: mono is the schedule's, from 0; wall from ``start_s`` on, and the season
         as it follows the wall."""
         now_s = self.schedule.now_s
-        wall_s = self._start_s + now_s
-        season = self._season
-        return Instant(now_s, wall_s, wall_s if season is WALL else season.at(wall_s))
+        if self._instant[0] != now_s:  # a moment has several events
+            wall_s, season = self._start_s + now_s, self._season
+            self._instant = Instant(now_s, wall_s, wall_s if season is WALL else season.at(wall_s))
+        return self._instant
 
     def run_until(self, when_s: float) -> None:
         """Let time pass."""
