@@ -103,3 +103,13 @@ def test_a_journal_of_another_format_is_refused(tmp_path: Path) -> None:
     path.write_bytes(MAGIC + encode(Frame("a1", 1, "begin", {"format": 2, "version": "7.0"})))
     found = invoke(path)
     assert found.exit_code == 1 and f"{path}: journal of a1: format 2" in found.stderr
+
+
+def test_the_report_says_whether_the_replay_can_be_believed(day: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.html"
+    assert invoke(day, "--policies", "recorded,lru,zoned", "--report", out).exit_code == 0
+    html = out.read_text()
+    assert "Can the replay be believed?" in html and "what the real agents had" in html
+    assert "0.0 points apart" in html and "slower than in life" not in html and "The first 0%" not in html
+    assert invoke(day, "--policies", "lru,zoned", "--report", out).exit_code == 0
+    assert "Can the replay be believed?" not in out.read_text()

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from zoned.config.units import duration_text
 from zoned.journal import is_journal, read_journal
-from zoned.simulation.recording import Recording, measured, recording_of
+from zoned.simulation.recording import Recording, agreement, measured, recording_of
 from zoned.simulation.replay import Replay
 from zoned.simulation.results import ReplayOptions
 
@@ -85,29 +85,6 @@ def journal_lines(recording: Recording) -> list[str]:
     return lines
 
 
-def agreement(finished: Replay) -> dict[str, Any] | None:
-    """Hit ratios that the real agents had, and that they have in the replay; None unless both were asked."""
-    real, ours = finished.results.get("recorded"), finished.results.get("zoned")
-    if real is None or ours is None:
-        return None
-    theirs, replayed = real.details["agents"], ours.details["agents"]
-    assert isinstance(theirs, dict) and isinstance(replayed, dict)
-    return {
-        "recorded": round(real.hit_ratio, 4),
-        "replayed": round(ours.hit_ratio, 4),
-        "points": round(100 * (ours.hit_ratio - real.hit_ratio), 2),
-        "agents": {
-            node: {
-                "requests": told["requests"],
-                "recorded": round(told["hit_ratio"], 4),
-                "replayed": round(replayed[node]["hit_ratio"], 4),
-                "points": round(100 * (replayed[node]["hit_ratio"] - told["hit_ratio"]), 2),
-            }
-            for node, told in theirs.items()
-        },
-    }
-
-
 def journal_json(recording: Recording, finished: Replay) -> dict[str, Any]:
     """What the JSON has besides, for a journal."""
     lives = recording.journal.lives
@@ -122,13 +99,13 @@ def journal_json(recording: Recording, finished: Replay) -> dict[str, Any]:
             "dropped": sum(life.dropped for life in lives),
             "torn_bytes": recording.journal.torn_bytes,
         },
-        "agreement": agreement(finished),
+        "agreement": agreement(finished.results),
     }
 
 
 def agreement_table(finished: Replay) -> Table | None:
     """Agent by agent: what the real one had, and what the same node has in the replay."""
-    found = agreement(finished)
+    found = agreement(finished.results)
     if found is None:
         return None
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))

@@ -222,7 +222,9 @@ def _print(finished: Replay, moved: Sequence[MoveResult], recording: Recording |
         console.print(line, markup=False, soft_wrap=True)
     console.print(_table(finished))
     if recording is not None and (agreed := agreement_table(finished)) is not None:
+        console.print()
         console.print(agreed)
+        console.print()
     for line in _conclusion(finished):
         console.print(line, markup=False, soft_wrap=True)
     for one in moved:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import merge
 from statistics import median
+from typing import Any
 
 from zoned.core.events import FetchOutcome, Timed
 from zoned.core.names import Dependency, InstanceKey
@@ -272,3 +273,24 @@ def recorded(recording: Recording, options: ReplayOptions, progress: Progress) -
             "ledger_lru_hit_ratio": round(sum(one.lru_hits for one in accounts) / requests, 6),
         }
     )
+
+
+def agreement(results: Mapping[str, PolicyResult]) -> dict[str, Any] | None:
+    """Hit ratios that the real agents had, and that they have in the replay, in all and by agent; None unless
+    both were asked for."""
+    real, ours = results.get("recorded"), results.get("zoned")
+    if real is None or ours is None:
+        return None
+    theirs, replayed = real.details["agents"], ours.details["agents"]
+    assert isinstance(theirs, dict) and isinstance(replayed, dict), "details are made here and by the replay"
+
+    def compared(had: float, has: float) -> dict[str, float]:
+        return {"recorded": round(had, 4), "replayed": round(has, 4), "points": round(100 * (has - had), 2)}
+
+    return {
+        **compared(real.hit_ratio, ours.hit_ratio),
+        "agents": {
+            node: {"requests": told["requests"]} | compared(told["hit_ratio"], replayed[node]["hit_ratio"])
+            for node, told in theirs.items()
+        },
+    }

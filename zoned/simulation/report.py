@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from zoned.simulation.moves import MoveResult, Prepared
 from zoned.simulation.plot import Series, line_plot
+from zoned.simulation.recording import agreement
 from zoned.simulation.replay import CEILING, FLOOR, Replay
 from zoned.simulation.results import Mark, PolicyResult
 from zoned.status.dashboard.markup import Figure, Markup, percent, span, table, tag
@@ -20,7 +21,7 @@ from zoned.status.dashboard.style import STYLE
 ZONED = "zoned"
 _COLOURS = {
     "lru": "#888", "sieve": "#b26a00", "s3fifo": "#7b5ea7", "peer": "#2a6fb0", "zoned": "#1d8a4b",
-    "oracle": "#b3261e", "recorded": "#222",
+    "oracle": "#b3261e", "recorded": "#c2407f",
 }  # fmt: skip
 _MEANS = {
     "recorded": "what the real agents had, as their journal tells",
@@ -48,6 +49,7 @@ def page(finished: Replay, moved: Sequence[MoveResult], version: str) -> str:
         tag("p", *verdict(finished), class_="verdict"),
         _section("Over time", *_plots(finished)),
         _section("Side by side", _policies(finished), _meanings(finished)),
+        *_agreement(finished),
         _section("By dependency", _dependencies(finished)),
         _section("What it costs", _costs(finished)),
         *(_section(f"Moving traffic: {one.move.kind.value} {one.move.zone}", *_move(one)) for one in moved),
@@ -120,9 +122,9 @@ def _rules(finished: Replay) -> str:
     zoned = finished.results.get(ZONED)
     slower = ", with timers slower than in life" if zoned is not None and "paces_s" in zoned.details else ""
     own = "".join(f" {note}." for note in options.own.notes)
+    first = f"The first {options.warmup:.0%} of the requests fill the caches and are not measured. "
     return (
-        f"The first {options.warmup:.0%} of the requests fill the caches and are not measured. The agents'"
-        f" real code ran in virtual time{slower}.{without}{own}"
+        f"{first if options.warmup else ''}The agents' real code ran in virtual time{slower}.{without}{own}"
     )
 
 
@@ -202,6 +204,29 @@ def _policies(finished: Replay) -> Markup:
 def _meanings(finished: Replay) -> Markup:
     told = [name for name in finished.results if name in _MEANS]
     return tag("ul", *(tag("li", tag("b", name), f": {_MEANS[name]}") for name in told), class_="note")
+
+
+def _agreement(finished: Replay) -> list[Markup]:
+    """For a journal: agent by agent, what the real one had and what the same node has here."""
+    found = agreement(finished.results)
+    if found is None:
+        return []
+    rows = (
+        (
+            name,
+            Figure(f"{one['requests']:,}"),
+            Figure(percent(one["recorded"])),
+            Figure(percent(one["replayed"])),
+            Figure(f"{one['points']:+.1f}"),
+        )
+        for name, one in found["agents"].items()
+    )
+    said = (
+        f"The real agents had {percent(found['recorded'])} hits on these reads, the same nodes in virtual"
+        f" time {percent(found['replayed'])}: {abs(found['points']):.1f} points apart."
+    )
+    heads = ("agent", "reads", "hits it had", "hits in this replay", "points")
+    return [_section("Can the replay be believed?", tag("p", said), table(heads, rows, ""))]
 
 
 def _dependencies(finished: Replay) -> Markup:
