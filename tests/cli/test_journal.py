@@ -54,7 +54,7 @@ def test_the_table_says_who_was_recorded_and_what_is_missing(day: Path) -> None:
     )
     assert "7 events are missing" in found.stdout and "4 bytes at the end are no whole frame" in found.stdout
     assert "cache 4 objects a zone" in found.stdout and "origin +250 ms" in found.stdout
-    assert "timers run slower" not in found.stdout
+    assert "timers run slower" not in found.stdout and "not in this journal" not in found.stdout
     policies = [line.split()[0] for line in found.stdout.splitlines() if line[:1].isalpha()]
     assert {"recorded", "lru", "zoned", "oracle", "a1", "all"} <= set(policies)
 
@@ -113,3 +113,24 @@ def test_the_report_says_whether_the_replay_can_be_believed(day: Path, tmp_path:
     assert "0.0 points apart" in html and "slower than in life" not in html and "The first 0%" not in html
     assert invoke(day, "--policies", "lru,zoned", "--report", out).exit_code == 0
     assert "Can the replay be believed?" not in out.read_text()
+
+
+def test_an_agent_without_its_neighbours_is_said_to_be(tmp_path: Path) -> None:
+    recorder = Recorder(at(0.0))
+    asked = act.FetchPeer(
+        fetch=1,
+        key=key(1),
+        node="b1",
+        address=("10.9.9.9", 1),
+        purpose=ev.Purpose.COPY,
+        ring_id="",
+        timeout_s=1.0,
+    )
+    recorder.taken(ev.Read(request=1, key=key(1)), [asked], at(1.0))
+    recorder.taken(ev.FetchDone(fetch=1, outcome=ev.FetchOutcome.OK, size=9, latency_s=0.5), [], at(1.5))
+    begin = beginning("0.1", at(0.0).wall_s, Season(), settings_of("a1"), None)
+    path = tmp_path / "day.zj"
+    frames = [Frame("a1", 1, "begin", begin), Frame("a1", 1, "rows", {"rows": recorder.take()})]
+    path.write_bytes(MAGIC + b"".join(map(encode, frames)))
+    found = invoke(path, "--policies", "recorded,zoned")
+    assert found.exit_code == 0 and "agents that are not in this journal" in found.stdout, found.output

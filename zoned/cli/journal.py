@@ -76,6 +76,8 @@ def journal_lines(recording: Recording) -> list[str]:
     dropped = sum(life.dropped for life in lives)
     if dropped:
         lines.append(f"{dropped:,} events are missing: the recording agents could not write them")
+    if recording.others_missing:
+        lines.append("it had copies from agents that are not in this journal: here they come from the origin")
     if journal.torn_bytes:
         lines.append(f"{journal.torn_bytes:,} bytes at the end are no whole frame and are left out")
     if recording.unequal:

@@ -41,6 +41,12 @@ class Recorder:
         """Rows that had no room."""
         self.rows = 0
         """Rows so far."""
+        self._seers: dict[type, Callable[[Any, float], None]] = {
+            act.FetchOrigin: self._fetching,
+            act.FetchPeer: self._fetching,
+            act.ServeFetched: lambda a, t: self._answered(a.request, a.source.value, t),
+            act.Refuse: lambda a, t: self._answered(a.request, REFUSED, t),
+        }
         self._takers: dict[type, Callable[[Any, list[Action], float], None]] = {
             ev.Read: self._read,
             ev.FetchDone: self._fetched,
@@ -66,13 +72,9 @@ class Recorder:
         if taker is not None:
             taker(event, actions, at_s)
         for action in actions:
-            kind = type(action)
-            if kind is act.FetchOrigin or kind is act.FetchPeer:
-                self._fetching(action)
-            elif kind is act.ServeFetched:
-                self._answered(action.request, action.source.value, at_s)  # type: ignore[union-attr]
-            elif kind is act.Refuse:
-                self._answered(action.request, REFUSED, at_s)  # type: ignore[union-attr]
+            sees = self._seers.get(type(action))
+            if sees is not None:
+                sees(action, at_s)
 
     def take(self) -> list[Row]:
         """The rows since the last time."""
@@ -91,7 +93,10 @@ class Recorder:
 
     def _read(self, event: ev.Read, actions: list[Action], at_s: float) -> None:
         request = event.request
-        hit = any(type(action) is act.Serve and action.request == request for action in actions)
+        hit = False
+        for action in actions:
+            if type(action) is act.Serve and action.request == request:
+                hit = True
         if not hit and len(self._asked) < MAX_OPEN:
             self._asked[request] = at_s
         self._add((READ, at_s, *event.key, event.client, hit))
@@ -101,7 +106,7 @@ class Recorder:
         if asked_s is not None:
             self._add((WAITED, at_s, source, round(at_s - asked_s, 6)))
 
-    def _fetching(self, action: Any) -> None:
+    def _fetching(self, action: Any, at_s: float) -> None:
         if len(self._fetches) >= MAX_OPEN:
             return
         if type(action) is act.FetchOrigin:

@@ -42,6 +42,11 @@ class Recording:
     unequal: bool
     """The agents' stores differ: the reference policies get the smallest."""
 
+    @property
+    def others_missing(self) -> bool:
+        """Whether the one agent that was recorded fetched from others, which a replay of it lacks."""
+        return len(self.journal.nodes) == 1 and any(fetch.source != ORIGIN for fetch in _fetches(self))
+
     def measured_from_s(self, warmup: float) -> float:
         """When the warm-up is over, Unix seconds; without one, all counts, what came before reads, too."""
         first = self.trace.warm_from(warmup)
