@@ -112,8 +112,8 @@ def test_who_comes_late_gets_the_events_from_us(whole: Whole) -> None:
 
 
 def keys(stock: Stock, word: str) -> tuple[int, str]:
-    """``serf keys``, said again while an answer is missing: Serf's queries are answered in a second or two or not
-    at all, and on a busy machine an agent may be late."""
+    """``serf keys``, said again while an answer is missing: Serf's queries are answered in a second or two or
+    not at all, and on a busy machine an agent may be late."""
     for _ in range(5):
         code, output = stock.run("keys", word)
         if code == 0 or not re.search(r"\b[0-4]/5 nodes", output):
