@@ -112,7 +112,9 @@ def test_debug_is_left_out_and_counted_and_every_line_is_flushed() -> None:
 def test_a_log_that_nobody_reads_is_no_reason_to_die() -> None:
     out = io.StringIO()
     out.close()
-    Log(out).say("info", "x", "into the void")
+    log = Log(out)
+    log.say("info", "x", "into the void")
+    assert log.counts["info"] == 1
 
 
 def test_the_libraries_records_come_in_the_same_form() -> None:
