@@ -69,3 +69,12 @@ def test_who_is_gone_asks_for_nothing() -> None:
     one.heard(CountsHeard("b", (1,), (3.0,)), at(1e9))
     one.gone("a")
     assert (one.elsewhere(1, at(1e9)), one.elsewhere(2, at(1e9)), len(one)) == (3.0, 0.0, 1)
+
+
+def test_agents_go_in_any_order_however_far_their_counts_have_faded() -> None:
+    one = Elsewhere(HALF_S, 100, {})
+    one.heard(CountsHeard("a", (1,), (0.25,)), at(1e9))
+    one.heard(CountsHeard("b", (1,), (8000.0,)), at(1e9 + 39 * HALF_S))
+    one.gone("b")
+    one.gone("a")
+    assert len(one) == 0 and one.elsewhere(1, at(1e9 + 39 * HALF_S)) == 0.0

@@ -66,12 +66,14 @@ class Elsewhere:
     # ---- inside ----
 
     def _subtract(self, fingerprint: Fingerprint, count: float) -> None:
+        """What is left of a sum when a count goes. A sum that is nothing beside what went is let go, though a
+        faded count of another agent may be behind it; so a count that goes may find no sum."""
         self._kept -= 1
-        left = self._sums[fingerprint] - count
+        left = self._sums.get(fingerprint, 0.0) - count
         if left > 1e-9 * count:
             self._sums[fingerprint] = left
         else:
-            del self._sums[fingerprint]
+            self._sums.pop(fingerprint, None)
 
     def _forget_half(self, node: NodeName) -> None:
         counts = self._counts[node]
