@@ -8,8 +8,9 @@ Memory is bounded three ways: antecedents by least recent use, successors per an
 that was seen only once, and counts by halving, which also lets old habits fade. Dictionaries go by the
 64-bit key hash; the key itself is kept beside it, since a prediction has to name it.
 
-Rejected: a suffix tree of order-2 contexts (prediction by partial matching): better where sequences are
-exact, but our clients interleave; and Mithril's mining over time-stamp tables, which needs batches.
+Rejected: contexts of several accesses (prediction by partial matching) and Mithril's mining of time stamps in
+batches: `tests/bench/bench_associations.py` plays them beside this. The one predicts what comes too
+soon to be fetched and loses its contexts where a client's requests interleave, the other knows no clients.
 Papers: Padmanabhan and Mogul 1996 (dependency graph); Yang et al., Mithril, SoCC 2017.
 """
 
