@@ -293,6 +293,8 @@ def test_state_survives_msgpack_and_a_restored_node_knows_what_it_knew() -> None
     assert again.node.facts.draining() == ("b",)
     for source in Source:
         assert again.node.observer.price(source) == solo.node.observer.price(source)
+    worth = [one.node.stages.worth.of(key_hash(key(0))) for one in (again, solo)]
+    assert worth[0] == pytest.approx(worth[1], rel=0.2), "what its copies are worth"
     again.wait(2.0)
     assert again.node.forecast is not None and again.node.forecast.instances
     assert msgpack.packb(again.node.export_state())

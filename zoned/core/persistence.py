@@ -25,6 +25,7 @@ def export_state(stages: Stages) -> dict[str, Any]:
         "forecast": stages.forecaster.export_state(),
         "facts": stages.facts.export_state(),
         "cache": stages.cache.export_state(),
+        "demand": stages.worth.demand.export_state(stages.cache.max_saved_keys),
         "learning": stages.tuner.export_state(),
         "gossip": stages.swim.export_state(),
         "weight": stages.weight.weight,
@@ -41,6 +42,8 @@ def restore_state(stages: Stages, state: Mapping[str, Any], now: Instant) -> Non
         stages.forecaster.restore_state(state["forecast"], now)
         stages.facts.restore_state(state["facts"], now)
         stages.cache.restore_state(state["cache"], now)
+        if "demand" in state:  # states of before it was kept are good for the rest
+            stages.worth.demand.restore_state(state["demand"], resize=not stages.counted)
         stages.tuner.restore_state(state["learning"], now)
         stages.swim.restore_state(state["gossip"], now)
         weight = state["weight"]

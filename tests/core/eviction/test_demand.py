@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from math import exp
+from typing import Any
 
+import msgpack
 import pytest
 
+from zoned.core.errors import StateError
 from zoned.core.eviction.demand import HORIZON, SCALES, Demand
 
 COPIES = 20
@@ -112,3 +115,64 @@ def test_the_memories_follow_the_size_of_the_store() -> None:
         demand.used(1)
     assert counts_of(demand, 7)[0] == pytest.approx(before[0] * exp(-50 / 5), rel=1e-2)
     assert demand.copies == 10
+
+
+def after_some_use(copies: int = COPIES) -> Demand:
+    demand, rng = made(copies), random.Random(6)
+    for _ in range(3000):
+        demand.used(rng.randrange(40))
+        demand.asked(rng.randrange(60))
+    return demand
+
+
+def test_a_restart_forgets_no_demand() -> None:
+    before, after = after_some_use(), made()
+    after.restore_state(msgpack.unpackb(msgpack.packb(before.export_state(1000))), resize=False)
+    before._refresh()
+    assert set(after.rows) == set(before.rows)
+    for key, row in before.rows.items():
+        assert after.own[after.rows[key]] == pytest.approx(before.own[row], rel=1e-4, abs=1e-6)
+        assert after.others[after.rows[key]] == pytest.approx(before.others[row], rel=1e-4, abs=1e-6)
+    for demand in (before, after):
+        demand.used(7)
+        demand.used(1234)
+    for key in (7, 1234):
+        assert after.own[after.rows[key]] == pytest.approx(before.own[before.rows[key]], rel=1e-3)
+
+
+def test_what_is_in_most_demand_is_saved_first() -> None:
+    demand = made()
+    for key in range(50):
+        for _ in range(1 + key):
+            demand.used(key)
+    after = made()
+    after.restore_state(demand.export_state(10), resize=False)
+    assert sorted(after.rows) == list(range(40, 50))
+    assert made().export_state(0)["names"] == b"" == demand.export_state(0)["names"]
+
+
+def test_more_than_there_are_rows_is_cut_and_memories_follow_where_the_size_was_not_known() -> None:
+    before, small = made(rows=4096), Demand(5, 256, random.Random(1).random)
+    for key in range(900):
+        before.used(key)
+    small.restore_state(before.export_state(1000), resize=True)
+    assert len(small) == 255 and small.copies == COPIES
+    small.used(10_000)
+    assert 10_000 in small.rows
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"copies": 0}, {"copies": "20"}, {"solutions": -1}, {"names": b"abc"}, {"counts": b""},
+        {"names": b"\1\0\0\0" * 2, "counts": bytes(48)},
+        {"names": b"\1\0\0\0", "counts": b"\0\0\xc0\x7f" * 6}, {"rates": []},
+        {"rates": [[[0.1] * 6] * 8, [[0.1] * 6] * 7]}, {"rates": [[["x"] * 6] * 8] * 2},
+        {"rates": [[[-1.0] * 6] * 8] * 2}, {"names": None},
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(StateError):
+        made().restore_state(after_some_use().export_state(10) | change, resize=False)
+    with pytest.raises(StateError):
+        made().restore_state([change], resize=False)

@@ -49,6 +49,7 @@ class CacheController:
         self._touch = self._held.policy.hit
         self._ageing = Ageing(settings, policies, self._held)
         self.counters = self._held.counters
+        self.max_saved_keys = settings.max_saved_keys
         self.eviction = self._held.eviction
         self._door: SecondRequest[KeyHash] | None = None  # what others hold comes in at its second request
         self.directory = Directory(

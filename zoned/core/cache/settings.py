@@ -50,7 +50,8 @@ class CacheSettings:
     max_outcomes: int = 4096
     """Limit of (dependency, reason) pairs with counters; events of pairs beyond it are not told apart."""
     max_saved_keys: int = 50_000
-    """How many of the hottest keys are saved at a stop, for the warm-up after it. Range >= 0."""
+    """How many of the hottest keys are saved at a stop, for the warm-up after it, and of how many instances
+    the counts that say what a copy is worth (28 B each). Range >= 0."""
     max_directory_fingerprints: int = 2_000_000
     """How many (member, instance) claims of other members we remember, over all of them (about 100 B each).
     Claims beyond it are dropped and counted: their instances come from the origin instead of from a peer."""

@@ -17,14 +17,19 @@ LRB (Song et al., NSDI 2020): better where sizes and gaps matter, a hundred time
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+from zoned.core.errors import StateError
 
 Floats = npt.NDArray[np.float64]
 
 _RIDGE = 200.0  # so many samples of weight one stand behind the prior
 _FORGET = 0.98  # what the evidence is worth a solution later
 _ROUNDS = 20
+_ABSURD = 1e30  # no sum of evidence is that large
 _MOST = 1e4  # a rate above it is an artefact of a tiny exposure
 
 
@@ -51,6 +56,21 @@ class Rates:
         self._solve()
         self._matrix *= _FORGET
         self._vector *= _FORGET
+
+    def export_state(self) -> list[list[float]]:
+        """What was learnt, and from what: weights, vector, rows of the matrix."""
+        return [self.weights.tolist(), self._vector.tolist(), *self._matrix.tolist()]
+
+    def restore_state(self, obj: Any) -> None:
+        """Take over what ``export_state`` gave. StateError, and no change, if that is not what it is."""
+        size = len(self._prior)
+        try:
+            told = np.array(obj, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise StateError(f"demand: rates: {error}") from error
+        if told.shape != (size + 2, size) or not (np.abs(told) < _ABSURD).all() or (told[0] < 0.0).any():
+            raise StateError(f"demand: not the rates of {size} counts")
+        self.weights, self._vector, self._matrix = told[0], told[1], told[2:]
 
     def _solve(self) -> None:
         """Coordinate descent on the ridge problem, each weight kept at zero or above."""
