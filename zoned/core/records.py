@@ -256,6 +256,9 @@ class Contents(Protocol):
     def capacity_left(self) -> float:
         """Share of the store that is free, 0..1."""
 
+    def directory_sizes(self) -> Mapping[NodeName, int]:
+        """How many copies each other member claims."""
+
     def stay_s(self) -> float | None:
         """How long a copy stays that nobody uses, lately (mono seconds); None: none had to go yet."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, fingerprint_of, key_hash, shard_of
-from zoned.core.placement import Roster, Stage, rehearse
+from zoned.core.placement import Roster, Stage, rehearse, room_of
 from zoned.core.reads import Reads
 from zoned.core.records import Forecast, Plan, Rehearsal, Source
 from zoned.core.settings import NodeSettings
@@ -124,14 +124,16 @@ def rehearsal(view: View, zone: Zone) -> Rehearsal:
     stages, settings = view.stages, view.settings
     draining = tuple(dict.fromkeys((*stages.facts.draining(), zone)))
     members = stages.swim.members()
+    told, cache = stages.swim.summaries(), stages.cache
+    room = room_of(told, cache.directory_sizes(), settings.node, cache.capacity_left())
     stage = Stage(
-        roster=Roster(members, draining, settings.node, settings.zone),
+        roster=Roster(members, draining, settings.node, settings.zone, room=room),
         ring=stages.agreement.ring,
         contents=stages.cache,
         claims=stages.cache.directory,
         fingerprints=stages.cache.fingerprints(),
         forecast=view.forecast,
-        summaries=stages.swim.summaries(),
+        summaries=told,
         hit_ratio=stages.observer.hit_ratio,
         settings=settings.placement,
         bandwidth_bytes_s=settings.prefetch.bandwidth_bytes_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from zoned.core.members import DependencyDemand, HotInstance, Member, MemberState, Summary
@@ -64,6 +65,9 @@ class Cache:
 
     def capacity_left(self) -> float:
         return self.free
+
+    def directory_sizes(self) -> Mapping[NodeName, int]:
+        return Counter(node for nodes in self.claims.values() for node in nodes)
 
     def stay_s(self) -> float | None:
         return self.stay

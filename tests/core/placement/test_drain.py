@@ -143,6 +143,26 @@ def test_the_hottest_go_first() -> None:
     assert offered == {key(number) for number in range(93, 100)}
 
 
+def test_copies_go_where_there_is_room_and_no_further_than_that() -> None:
+    """The ring alone would give each of the others a third."""
+    bench = Bench(zones=4)
+    bench.draining = ("z0",)
+    bench.cache = Cache(key(number) for number in range(100))
+    for index, free in enumerate((0, 0, 40, 25)):
+        told = summary_of(f"n{index}", f"z{index}", {})
+        bench.summaries[told.node] = replace(told, capacity_objects=1000)
+        for number in range(1000 - free):
+            bench.cache.claims[hashed(1000 * (index + 1) + number)] = (told.node,)
+    del bench.summaries["n0"]
+    given = dict.fromkeys(("n1", "n2", "n3"), 0)
+    hottest = []
+    for offer in bench.plan().hand_over:
+        given[offer.node] += len(offer.keys)
+        hottest += offer.keys if offer.node != "n1" else ()
+    assert given["n2"] >= 40 and given["n3"] >= 25 and sum(given.values()) == 100
+    assert set(hottest) >= {key(number) for number in range(35, 100)}, "the hottest have the room"
+
+
 def test_an_interrupted_drain_is_taken_up_by_a_new_planner() -> None:
     """A restart forgets what was offered; the state of the world is all that the next plan needs."""
     pool, rng = Pool(3, max_hand_over_keys=30), Random(2)

@@ -50,11 +50,26 @@ def test_the_least_often_offered_go_first() -> None:
     assert offers.step(hashed(0), "n1", False, 71.0) is Step.OFFERED
 
 
+def test_what_was_offered_in_vain_is_given_up_whoever_was_asked() -> None:
+    offers = Offers(PlacementSettings(reoffer_after_s=4.0, drain_offers=2))
+    one, other = hashed(0), hashed(1)
+    assert not offers.in_vain(one, 100.0) and offers.under_way(one, 0.0) == ""
+    offers.make([(ENTRIES[0], "n1"), (ENTRIES[1], "n1")], 0.0)
+    assert offers.under_way(one, 3.9) == "n1" and offers.under_way(one, 4.0) == ""
+    offers.make([(ENTRIES[0], "n2")], 5.0)
+    assert offers.under_way(one, 6.0) == "n2"
+    assert not offers.in_vain(one, 8.9) and offers.in_vain(one, 9.0)
+    assert not offers.in_vain(other, 100.0), "offered once"
+    offers.forget()
+    assert not offers.in_vain(one, 9.0) and offers.under_way(one, 6.0) == ""
+
+
 def test_what_is_remembered_is_bounded_and_forgetting_only_repeats() -> None:
     offers = Offers(PlacementSettings(max_offers_remembered=10))
     offers.make([(entry, "n1") for entry in ENTRIES], 0.0)
     assert offers.counters == {"offered": 40, "offers_forgotten": 30}
     assert offers.step(hashed(0), "n1", False, 1.0) is Step.ONLY_HERE
     assert offers.step(hashed(39), "n1", False, 1.0) is Step.OFFERED
+    assert offers.under_way(hashed(0), 1.0) == "" and offers.under_way(hashed(39), 1.0) == "n1"
     offers.forget()
     assert offers.step(hashed(39), "n1", False, 1.0) is Step.ONLY_HERE

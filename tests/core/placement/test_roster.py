@@ -3,6 +3,7 @@ from __future__ import annotations
 from tests.core.placement.scenery import Bench, hashed, member, ring_of, zones_of
 from zoned.core.members import MemberState
 from zoned.core.names import shard_of
+from zoned.core.placement.room import Room
 from zoned.core.placement.roster import Roster
 
 
@@ -33,6 +34,25 @@ def test_all_agents_name_the_same_new_home() -> None:
             assert rosters[home].zone not in draining
             takers = [n for n, roster in rosters.items() if roster.new_home(ring, key_hash, shard)]
             assert takers == [home]
+
+
+def test_who_has_room_goes_before_who_has_not() -> None:
+    members = zones_of(6)
+    ring = ring_of(members)
+    only = Room({m.node: 10.0 if m.node in ("n2", "n4") else 0.0 for m in members}, {"n4": 100.0})
+    roster = Roster(members, ("z1",), "n0", "z0", room=only)
+    nobody = Roster(members, ("z1",), "n0", "z0", room=Room(dict.fromkeys(ring.owned_ratio(), 0.0), {}))
+    taken: dict[str, int] = {}
+    for number in range(400):
+        key_hash = hashed(number)
+        home = roster.first_home(ring, key_hash, shard_of(key_hash), 50)
+        listed = [m.node for m in ring.preference_list(shard_of(key_hash)) if m.node != "n1"]
+        roomy = [node for node in listed if node in ("n2", "n4")]
+        assert home == roomy[0] if roomy else home in ("n2", "n4")
+        taken[home] = taken.get(home, 0) + 1
+        assert roster.first_home(ring, key_hash, shard_of(key_hash), 101) == "n2", "n4 is too small"
+        assert nobody.first_home(ring, key_hash, shard_of(key_hash), 50) == listed[0]
+    assert min(taken.values()) > 100, "they share what nobody's list puts there"
 
 
 def test_nobody_is_left() -> None:

@@ -3,7 +3,8 @@
 from zoned.core.placement.planner import Planner
 from zoned.core.placement.policy import adjust_dependencies
 from zoned.core.placement.rehearsal import Stage, rehearse
+from zoned.core.placement.room import room_of
 from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
 
-__all__ = ["PlacementSettings", "Planner", "Roster", "Stage", "adjust_dependencies", "rehearse"]
+__all__ = ["PlacementSettings", "Planner", "Roster", "Stage", "adjust_dependencies", "rehearse", "room_of"]

@@ -1,7 +1,7 @@
 """Drain: a zone is given up without the others going cold.
 
 Both sides work at once. The *draining* zone offers what no zone that stays holds, hottest first, to the
-member that the ring names next (``evacuation``); the *receiving* agents take what the draining zone's
+next member of the ring that has room (``evacuation``); the *receiving* agents take what the draining zone's
 summary calls hot, without waiting to be offered it (``drain_wants``). The share of its copies that staying
 zones hold is the answer to "may its traffic move?". Every agent of a draining zone does this for its own
 copies, so nothing depends on one of them.
@@ -34,19 +34,32 @@ class Evacuation(NamedTuple):
 
 def evacuation(scene: Scene, offers: Offers, now_s: float, paused: bool) -> Evacuation:
     """Offer what only draining zones hold (nothing while paused), and see how far that is."""
-    contents, roster, ring = scene.contents, scene.roster, scene.ring
+    contents, roster = scene.contents, scene.roster
     entries = deque(contents.entries(), maxlen=scene.settings.max_copies_scanned)
     entries.reverse()  # hottest first
     alone = [entry for entry in entries if not roster.holds_elsewhere(contents.holders(entry.key_hash))]
 
     settled_s = now_s - scene.settings.drain_settle_s
-    targets = [(entry, roster.first_home(ring, entry.key_hash, shard_of(entry.key_hash))) for entry in alone]
-    left = [
-        entry for entry, target in targets if not (target and offers.in_vain(entry.key_hash, target, now_s))
-    ]
+    targets = _targets(alone, scene, offers, now_s)
+    left = [entry for entry, target in targets if not (target and offers.in_vain(entry.key_hash, now_s))]
     done = _evacuated(entries, left, settled_s) >= scene.settings.drained_ratio
     due = () if paused else offers.make(((e, target) for e, target in targets if target), now_s)
     return Evacuation(due, _evacuated(entries, alone, settled_s), done)
+
+
+def _targets(
+    alone: Sequence[Entry], scene: Scene, offers: Offers, now_s: float
+) -> list[tuple[Entry, NodeName]]:
+    """Who takes each of them, the first first: each takes room. What is under way to somebody stays his."""
+    roster, room, targets = scene.roster, scene.roster.room.copy(), []
+    for entry in alone:
+        hashed, size = entry.key_hash, entry.size
+        target = offers.under_way(hashed, now_s)
+        if target not in roster.safe:
+            target = roster.first_home(scene.ring, hashed, shard_of(hashed), size, room)
+        room.give(target, size)
+        targets.append((entry, target))
+    return targets
 
 
 def _evacuated(entries: Sequence[Entry], alone: Sequence[Entry], settled_s: float) -> float:
@@ -90,7 +103,9 @@ def drain_wants(scene: Scene) -> Iterator[Want]:
             for hashed, hot in lists[dependency]:
                 if room <= 0:
                     return
-                if hashed in seen or not scene.roster.new_home(scene.ring, hashed, shard_of(hashed)):
+                if hashed in seen or not scene.roster.new_home(
+                    scene.ring, hashed, shard_of(hashed), hot.size
+                ):
                     continue
                 room -= 1
                 seen[hashed] = None

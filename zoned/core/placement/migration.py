@@ -55,6 +55,7 @@ class Offers:
         self._settings = settings
         # (copy, member) -> (last offered at, how often), the longest untouched first
         self._made: OrderedDict[tuple[KeyHash, NodeName], tuple[float, int]] = OrderedDict()
+        self._latest: dict[KeyHash, tuple[NodeName, float, int]] = {}  # to whom, when, how often to anybody
         self.counters: dict[str, int] = {"offered": 0, "offers_forgotten": 0}
 
     def step(self, key_hash: KeyHash, target: NodeName, held_elsewhere: bool, now_s: float) -> Step:
@@ -62,11 +63,16 @@ class Offers:
         made_s = self._made.get((key_hash, target), (None, 0))[0]
         return step_of(held_elsewhere, made_s, now_s, self._settings.reoffer_after_s)
 
-    def in_vain(self, key_hash: KeyHash, target: NodeName, now_s: float) -> bool:
-        """Whether that copy was offered often enough, and long enough ago, to give it up."""
-        offered_s, times = self._made.get((key_hash, target), (now_s, 0))
+    def in_vain(self, key_hash: KeyHash, now_s: float) -> bool:
+        """Whether that copy was offered often enough, to whomever, and long enough ago, to give it up."""
+        _, offered_s, times = self._latest.get(key_hash, ("", now_s, 0))
         enough = self._settings.drain_offers
         return times > enough or (times == enough and now_s - offered_s >= self._settings.reoffer_after_s)
+
+    def under_way(self, key_hash: KeyHash, now_s: float) -> NodeName:
+        """Who has been offered that copy and may be fetching it; "": nobody."""
+        target, offered_s, _ = self._latest.get(key_hash, ("", now_s, 0))
+        return target if now_s - offered_s < self._settings.reoffer_after_s else ""
 
     def make(self, copies: Iterable[tuple[Entry, NodeName]], now_s: float) -> tuple[HandOver, ...]:
         """Offers of copies that the member beside them lacks: at most ``max_hand_over_keys`` of those that
@@ -90,14 +96,18 @@ class Offers:
     def forget(self) -> None:
         """The drain is over: a later one starts anew."""
         self._made.clear()
+        self._latest.clear()
 
     def _remember(self, key_hash: KeyHash, target: NodeName, now_s: float) -> None:
         offer = (key_hash, target)
         self._made[offer] = (now_s, self._made.get(offer, (now_s, 0))[1] + 1)
         self._made.move_to_end(offer)
+        self._latest[key_hash] = target, now_s, self._latest.get(key_hash, ("", now_s, 0))[2] + 1
         self.counters["offered"] += 1
         if len(self._made) > self._settings.max_offers_remembered:
-            self._made.popitem(last=False)
+            (forgotten, whom), _ = self._made.popitem(last=False)
+            if self._latest[forgotten][0] == whom:
+                del self._latest[forgotten]
             self.counters["offers_forgotten"] += 1
 
 

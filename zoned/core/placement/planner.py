@@ -27,6 +27,7 @@ from zoned.core.placement.drain import Evacuation, drain_wants, evacuation, repl
 from zoned.core.placement.explain import explain
 from zoned.core.placement.migration import Offers
 from zoned.core.placement.policy import Policies, sharding_lines
+from zoned.core.placement.room import room_of
 from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.placement.wants import Scene, elsewhere_wants, forecast_wants, home_wants
@@ -105,7 +106,8 @@ class Planner:
         self._due_s = now.mono_s + (settings.drain_interval_s if ours else settings.plan_interval_s)
         self._seen = (forecast, *(summaries[node] for node in sorted(summaries)))
         self._thresholds = thresholds
-        roster = Roster(members, draining, self._me, self._zone, leaving, awaited)
+        room = room_of(summaries, contents.directory_sizes(), self._me, contents.capacity_left())
+        roster = Roster(members, draining, self._me, self._zone, leaving, awaited, room)
         self._lists.forget_others(summaries)
         scene = Scene(
             demand=Demand(forecast, summaries, self._lists, self._zone, draining, len(roster.staying)),

@@ -116,10 +116,13 @@ def _own_copies(stage: Stage, tally: _Tally) -> None:
     named = [listed[entry.key_hash] for entry in entries if entry.key_hash in listed]
     tail = _tail(hour * stage.hit_ratio, sum(named), len(entries) - len(named))
     tally.instances += len(entries)
-    for entry in entries:
+    room = roster.room.copy()
+    for entry in reversed(entries):  # hottest first, as they would be offered
         hashed = entry.key_hash
         if not roster.holds_elsewhere(contents.holders(hashed)):
-            tally.give(roster.first_home(ring, hashed, shard_of(hashed)), 1, entry.size)
+            target = roster.first_home(ring, hashed, shard_of(hashed), entry.size, room)
+            room.give(target, entry.size)
+            tally.give(target, 1, entry.size)
             tally.uses += chance_of_use(listed.get(hashed, tail))
 
 

@@ -1,8 +1,8 @@
 """Who may keep a copy for us: the members as placement sees them.
 
 Three questions come up for each copy: which zone is that holder in, does its copy count as safe (it is
-alive and its zone is not being given up), and who takes it if nobody has it. The answers are computed
-once per plan, so that asking is a dictionary look-up.
+alive and its zone is not being given up), and who takes it if nobody has it (``room``). The answers are
+computed once per plan, so that asking is a dictionary look-up.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from zoned.core.members import Member, MemberState
 from zoned.core.names import KeyHash, NodeName, Zone
+from zoned.core.placement.room import Room
 from zoned.core.ring import Ring, placed
 
 
 class Roster:
     """The members of one moment. ``safe`` maps each alive agent of a zone that stays to its zone."""
 
-    __slots__ = ("_me", "_spread", "draining", "here", "leaving", "safe", "staying", "zone")
+    __slots__ = ("_me", "_spread", "draining", "here", "leaving", "room", "safe", "staying", "zone")
 
     def __init__(
         self,
@@ -27,10 +28,13 @@ class Roster:
         me_zone: Zone,
         leaving: bool = False,
         awaited: Sequence[NodeName] = (),
+        room: Room | None = None,
     ) -> None:
         """``here``: the agents of our own zone, alive or restarting and ``awaited``, draining or not;
-        this agent is alive to itself, unless it is ``leaving``."""
+        this agent is alive to itself, unless it is ``leaving``. ``room``: who could take how much (None: all
+        of them anything)."""
         self._me = me_node
+        self.room = Room({}, {}) if room is None else room
         self.leaving = leaving
         self.zone = me_zone
         self.draining = tuple(draining)
@@ -64,16 +68,27 @@ class Roster:
         owner = ring.owner_in_zone(key_hash, self.zone)
         return owner is None or owner.node == self._me or owner.node not in self.here
 
-    def first_home(self, ring: Ring, key_hash: KeyHash, shard: int) -> NodeName:
-        """Who takes a copy of a zone that is given up: the first safe member on the preference list, else
-        (all of the list drains or is down) one of the safe by the hash. "": nobody is left.
+    def first_home(
+        self, ring: Ring, key_hash: KeyHash, shard: int, size: int = 0, room: Room | None = None
+    ) -> NodeName:
+        """Who takes a copy of a zone that is given up: the first safe member with room for it on the
+        preference list, else the first with room from a place on that the hash says; where nobody has room,
+        the first safe one on the list, or (all of it drains or is down) one by the hash. "": nobody is left.
 
-        All agents answer alike as far as they see the same members and drains."""
+        All agents answer alike as far as they see the same members, drains and ``room`` (None: ours)."""
+        room, first, safe = self.room if room is None else room, "", self.safe
         for member in ring.preference_list(shard):
-            if member.node in self.safe:
-                return member.node
-        return self._spread[key_hash % len(self._spread)] if self._spread else ""
+            if member.node in safe:
+                if room.fits(member.node, size):
+                    return member.node
+                first = first or member.node
+        spread, start = self._spread, key_hash % max(1, len(self._spread))
+        for step in range(len(spread)):
+            node = spread[(start + step) % len(spread)]
+            if room.fits(node, size):
+                return node
+        return first or (spread[start] if spread else "")
 
-    def new_home(self, ring: Ring, key_hash: KeyHash, shard: int) -> bool:
+    def new_home(self, ring: Ring, key_hash: KeyHash, shard: int, size: int = 0) -> bool:
         """Whether this agent is the one that takes a draining zone's instance."""
-        return self.first_home(ring, key_hash, shard) == self._me
+        return self.first_home(ring, key_hash, shard, size) == self._me
