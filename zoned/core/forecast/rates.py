@@ -44,6 +44,7 @@ _ETA = 0.3
 _RECENT_HOURS = 4  # the hours of day that the fast rate is taken to speak of
 _MOST_TURN = 4.0  # most by which the profile may move the fast rate, either way
 _MOST_QUEUED = 65536  # uses waiting to be added, at most
+_LEAST = 1e-9  # accesses that are expected of anything
 _SHORTEST_H = 1e-3  # exposure below that is taken for it
 
 
@@ -108,7 +109,9 @@ class Rates:
             self._hour = hour
             if len(table):
                 table.came[:] = 0.0
-                table.said[:] = self._experts(at_s, (hour + 1) * HOUR_S)[0]
+                steady, fresh, _ = self._ends(at_s, (hour + 1) * HOUR_S)
+                experts = steady + MIXTURES[:, None] * (fresh - steady)
+                np.maximum(experts, _LEAST, out=table.said)
 
     def _add(self, uses: tuple[InstanceUse, ...], at_s: float, rows: dict[Dependency, int]) -> None:
         table = self.table
@@ -149,12 +152,12 @@ class Rates:
         if not places:
             return
         table = self.table
-        slots = np.array(places, dtype=np.int64)
+        slots = np.array(places, dtype=np.int64)  # each once: a window names an instance once
         amount = np.array(amounts, dtype=np.float64)
-        np.add.at(table.came, slots, amount)
-        np.add.at(table.fast, slots, amount * self._fast.weight(at_s))
-        np.add.at(table.slow, slots, amount * self._slow.weight(at_s))
-        np.add.at(table.day[:, int(at_s // HOUR_S) % DAY], slots, amount * self._bins.weight(at_s))
+        table.came[slots] += amount
+        table.fast[slots] += amount * self._fast.weight(at_s)
+        table.slow[slots] += amount * self._slow.weight(at_s)
+        table.day[int(at_s // HOUR_S) % DAY, slots] += amount * self._bins.weight(at_s)
 
     def _row_exists(self, row: int) -> None:
         if row >= len(self._loss):
@@ -174,16 +177,20 @@ class Rates:
         self.table.drop_row(row)
 
     def _judge(self) -> None:
-        """An hour is over: add each mixture's Poisson log loss over its instances, per dependency."""
+        """An hour is over: add each mixture's Poisson log loss over its instances, per dependency.
+
+        Logarithms are dear, and only of what was used any is needed."""
         table = self.table
-        promised = table.said[:, 0] > 0
+        rows, said, came = table.rows, table.said, table.came
+        promised = said[0] > 0
         if not promised.any():
             return
-        said, came, rows = table.said[promised], table.came[promised], table.rows[promised]
-        loss = said - came[:, None] * np.log(said)
+        used = np.flatnonzero(promised & (came > 0))
+        gain, gained = came[used] * np.log(said[:, used]), rows[used]
         length = len(self._loss)
-        added = np.stack([np.bincount(rows, loss[:, i], length) for i in range(len(MIXTURES))], axis=1)
-        self._loss = _KEEP_LOSS * self._loss + added
+        for i in range(len(MIXTURES)):
+            added = np.bincount(rows, said[i], length) - np.bincount(gained, gain[i], length)
+            self._loss[:, i] = _KEEP_LOSS * self._loss[:, i] + added
         self._loss -= self._loss.min(axis=1, keepdims=True)
 
     # ---- predicting ---------------------------------------------------------------------------
@@ -199,21 +206,22 @@ class Rates:
         return shape / (exposure_h + prior_h[rows]), shape
 
     def _profile(self, hours: list[int]) -> Floats:
-        """(slots, hours): how many times its average rate an instance is used at these hours of day."""
+        """(hours, slots): how many times its average rate an instance is used at these hours of day."""
         rows, day, unit = self.table.rows, self.table.day, self._bins.unit()
         exposure = self._bins.hours()
-        share = exposure[hours] / max(float(exposure.sum()), 1e-9)
-        own_at = day[:, hours] / unit
-        own = day.sum(axis=1) / unit
-        all_at = np.stack([np.bincount(rows, own_at[:, i]) for i in range(len(hours))], axis=1)
+        share = (exposure[hours] / max(float(exposure.sum()), 1e-9))[:, None]
+        own_at = day[hours] / unit
+        own = day.sum(axis=0) / unit
+        all_at = np.stack([np.bincount(rows, at) for at in own_at])
         flat = _DEPENDENCY_STRENGTH / DAY
-        shared = (all_at + flat) / (np.bincount(rows, own)[:, None] * share + flat)
+        shared = (all_at + flat) / (np.bincount(rows, own) * share + flat)
         strength = self._strength / DAY
-        profile: Floats = (own_at + strength * shared[rows]) / (own[:, None] * share + strength)
+        profile: Floats = (own_at + (strength * shared)[:, rows]) / (own * share + strength)
         return profile
 
-    def _experts(self, now_s: float, until_s: float) -> tuple[Floats, Floats]:
-        """Accesses expected until then, (slots, mixtures), and the shapes of their Gamma posteriors."""
+    def _ends(self, now_s: float, until_s: float) -> tuple[Floats, Floats, Floats]:
+        """Per slot, accesses expected until then by the long count alone and by the fresh one alone (between
+        which the experts mix), and the shapes of their Gamma posteriors."""
         fast = self.table.fast / self._fast.weight(now_s)
         slow = self.table.slow / self._slow.weight(now_s)
         fast_rate, fast_shape = self._posterior(fast, self._fast.exposure_h(now_s))
@@ -223,22 +231,20 @@ class Rates:
         back = [(hour - i) % DAY for i in range(_RECENT_HOURS)]
         profile = self._profile([of_day for of_day, _ in ahead] + back)
         lengths = np.array([length for _, length in ahead])
-        times = profile[:, : len(ahead)] @ lengths
-        recent = np.maximum(profile[:, len(ahead) :].mean(axis=1), 1e-6)
+        times = lengths @ profile[: len(ahead)]
+        recent = np.maximum(profile[len(ahead) :].mean(axis=0), 1e-6)
         hours = max(float(lengths.sum()), 1e-9)
         turn = np.clip(times / hours / recent, 1.0 / _MOST_TURN, _MOST_TURN)
-        steady = slow_rate * times
-        expected = steady[:, None] + MIXTURES * (fast_rate * hours * turn - steady)[:, None]
-        return np.maximum(expected, 1e-9), np.maximum(fast_shape, slow_shape)
+        return slow_rate * times, fast_rate * hours * turn, np.maximum(fast_shape, slow_shape)
 
     def expected(self, now_s: float, horizon_s: float) -> tuple[Floats, Floats]:
         """Per slot: accesses expected over the horizon, and the shape of what is known of the rate."""
         if not len(self.table):
             return np.zeros(0), np.zeros(0)
-        experts, shape = self._experts(now_s, now_s + horizon_s)
+        steady, fresh, shape = self._ends(now_s, now_s + horizon_s)
         weight = np.exp(-np.minimum(_ETA * self._loss, 700.0))
-        weight /= weight.sum(axis=1, keepdims=True)
-        mixed: Floats = (experts * weight[self.table.rows]).sum(axis=1)
+        mixture = weight @ MIXTURES / weight.sum(axis=1)  # per dependency: the experts differ in this alone
+        mixed: Floats = np.maximum(steady + mixture[self.table.rows] * (fresh - steady), _LEAST)
         return mixed, shape
 
     def demands(self, now_s: float, horizon_s: float, most: int) -> tuple[InstanceDemand, ...]:
@@ -283,7 +289,7 @@ class Rates:
             "day_exposure_h": self._bins.hours().tolist(),
             "fast": (table.fast / self._fast.weight(now_s)).astype("<f4").tobytes(),
             "slow": (table.slow / self._slow.weight(now_s)).astype("<f4").tobytes(),
-            "day": (table.day / self._bins.unit()).astype("<f4").tobytes(),
+            "day": (table.day / self._bins.unit()).T.astype("<f4").tobytes(),
             "losses": {names[row]: self._loss[row].tolist() for row in range(known)},
         }
 
@@ -316,7 +322,7 @@ class Rates:
             self._row_exists(row)
             self.table.fast[slot] = fast[i] * self._fast.left(passed_s)
             self.table.slow[slot] = slow[i] * self._slow.left(passed_s)
-            self.table.day[slot] = day[i] * self._bins.left(passed_s)
+            self.table.day[:, slot] = day[i] * self._bins.left(passed_s)
         for name, loss in losses.items():
             if name in rows and rows[name] < len(self._loss):
                 self._loss[rows[name]] = loss
