@@ -94,7 +94,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
     copies = store.max_objects or _UNKNOWN_COPIES
     worth = Worth(Demand(copies, max(_MIN_ROWS, _ROWS_A_COPY * copies), chance("demand").random))
     cache = CacheController(store, policies, worth)
-    worth.elsewhere = cache.directory.lasting
+    worth.elsewhere, worth.elsewhere_of = cache.directory.lasting, cache.directory.lasting_of
     return Stages(
         observer=Observer(settings.observe, now),
         analyzer=Analyzer(settings.graph),

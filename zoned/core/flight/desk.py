@@ -90,14 +90,14 @@ class FlightDesk:
         flight = self._by_fetch.get(fetch)
         if flight is None:
             return ""
-        return next(a.step.node for a in flight.attempts if a.fetch == fetch)
+        return _attempt_of(flight, fetch).step.node
 
     def done(self, event: FetchDone, now_s: float) -> tuple[Landing | None, list[Action]]:
         """An attempt ended: the landing if its flight did too, or the next attempts."""
         flight = self._by_fetch.get(event.fetch)
         if flight is None:
             return None, []  # an attempt that was abandoned
-        attempt = next(a for a in flight.attempts if a.fetch == event.fetch)
+        attempt = _attempt_of(flight, event.fetch)
         if event.outcome is FetchOutcome.OK:
             return self._land(flight, attempt, event), []
         if event.outcome in _FINAL and attempt.step.kind in (StepKind.ORIGIN, StepKind.OWNER):
@@ -122,7 +122,7 @@ class FlightDesk:
             flight = self._by_fetch.get(fetch)
             if flight is None:
                 continue
-            attempt = next(a for a in flight.attempts if a.fetch == fetch)
+            attempt = _attempt_of(flight, fetch)
             if now_s >= attempt.deadline_s:
                 self.counters["timeouts"] += 1
                 detail = f"no answer from {attempt.step.node or 'the origin'}"
@@ -197,8 +197,9 @@ class FlightDesk:
         del self._by_fetch[attempt.fetch]
 
     def _land(self, flight: Flight, attempt: Attempt, event: FetchDone) -> Landing:
-        for other in list(flight.attempts):
-            self._close(flight, other)
+        for one in flight.attempts:
+            del self._by_fetch[one.fetch]
+        flight.attempts.clear()
         if not flight.poisoned:
             del self._by_key[flight.key]
         if event.outcome is not FetchOutcome.OK:
@@ -215,6 +216,14 @@ class FlightDesk:
             latency_s=flight.spent_s + event.latency_s,
             detail=event.detail,
         )
+
+
+def _attempt_of(flight: Flight, fetch: int) -> Attempt:
+    """[hot] The attempt of that number, which is open; most often there is one."""
+    for attempt in flight.attempts:
+        if attempt.fetch == fetch:
+            return attempt
+    raise AssertionError(f"fetch {fetch} is none of its flight's")
 
 
 def _source(kind: StepKind, detail: str) -> Source:

@@ -42,7 +42,7 @@ class History:
         self._n_hours = settings.history_hours
         self.rows: dict[Dependency, int] = {}
         self.names: list[Dependency] = []
-        self.capacity = min(4, self._limit)
+        self.capacity = 1  # doubles as dependencies come; most agents have few, and each hour costs by it
         self._buckets = np.zeros((self.capacity, self._n_buckets), dtype=np.float32)
         self._hours = np.full((self.capacity, self._n_hours), np.nan)
         self._begun_s = np.zeros(self.capacity)  # since when the row's dependency is observed
