@@ -55,7 +55,7 @@ def test_a_first_hour_that_was_half_observed_is_scaled_and_a_glimpse_is_unknown(
     half, glimpse = mine.track("half", 1800.0, None), mine.track("glimpse", 3500.0, None)
     mine.add(half, 10.0, 1800.0, 3600.0)
     mine.advance(3600.0)
-    values = mine.take(0)
+    values = mine.take(0, 1)[0]
     assert values[half] == 20.0 and math.isnan(values[glimpse])
     assert mine.hours(half, 100).tolist() == [20.0] and len(mine.hours(glimpse, 100)) == 0
 
@@ -65,9 +65,10 @@ def test_time_without_accesses_is_zero_and_a_leap_costs_nothing() -> None:
     row = mine.track("d", 0.0, None)
     mine.add(row, 5.0, 0.0, 10.0)
     assert mine.advance(3 * 3600.0 + 1)
-    assert [mine.take(hour)[row] for hour in range(3)] == [5.0, 0.0, 0.0]
+    assert [mine.take(hour, hour + 1)[0][row] for hour in range(3)] == [5.0, 0.0, 0.0]
     assert mine.advance(1e9)  # thirty years
-    assert mine.take(mine.hour - 1)[row] == 0.0 and mine.take(mine.hour - 100)[row] == 0.0
+    assert mine.take(mine.hour - 1, mine.hour)[0][row] == 0.0
+    assert mine.take(mine.hour - 100, mine.hour - 99)[0][row] == 0.0
 
 
 def test_a_clock_that_runs_backwards_is_waited_for() -> None:
@@ -96,7 +97,7 @@ def test_seasonal_sums_and_busiest() -> None:
         mine.add(rows[0], 1.0, hour * 3600.0, hour * 3600.0 + 3600)
         mine.add(rows[1], float(hour), hour * 3600.0, hour * 3600.0 + 3600)
         mine.advance((hour + 1) * 3600.0)
-        mine.take(hour)
+        mine.take(hour, hour + 1)
     assert mine.seasonal(60, 24, 30)[rows[1]].tolist() == [36.0 + k for k in range(24)] + [
         36.0 + k for k in range(6)
     ]
@@ -110,7 +111,7 @@ def test_round_trip_and_unknown_time_between() -> None:
     for hour in range(30):
         mine.add(row, float(hour), hour * 3600.0, hour * 3600.0 + 3600)
         mine.advance((hour + 1) * 3600.0)
-        mine.take(hour)
+        mine.take(hour, hour + 1)
     again = History(SMALL)
     assert again.restore_state(mine.export_state(), 35 * 3600.0 + 60) <= 0
     values = again.hours(again.rows["d"], 100)

@@ -34,7 +34,7 @@ class Zone:
         self.history.advance(until * HOUR_S)
         for row, count in enumerate(used):
             self.history.add(row, count, hour * HOUR_S, until * HOUR_S - 10.0)
-        return np.stack([self.history.take(at) for at in range(hour, until)])
+        return self.history.take(hour, until)
 
     def says(self, hour: int) -> list[np.ndarray]:
         """All that the ladder tells a moment after that hour began."""

@@ -35,7 +35,7 @@ def live(history: History, first: int, end: int, names: str = "abc") -> None:
                 history.track(name, hour * 3600.0, None)
             history.add(history.rows[name], 100.0 * (rank + 1), hour * 3600.0, hour * 3600.0 + 3600)
         history.advance((hour + 1) * 3600.0)
-        history.take(hour)
+        history.take(hour, hour + 1)
 
 
 def result(job: FitJob, seconds: float = 1.0, value: float = 5.0) -> FitResult:

@@ -116,8 +116,7 @@ class Forecaster:
             first = end - _LIVED_H
             self._ladder.skip(first - self._history.learnt_hour)
         if first < end:
-            demands = np.stack([self._history.take(hour) for hour in range(first, end)])
-            self._ladder.run(first, demands, self._history, self._desk)
+            self._ladder.run(first, self._history.take(first, end), self._history, self._desk)
 
     def _forecast(self, now: Instant) -> Forecast:
         history, ladder = self._history, self._ladder

@@ -26,6 +26,7 @@ from zoned.core.forecast.settings import ForecastSettings
 from zoned.core.names import Dependency
 
 Floats: TypeAlias = NDArray[np.float64]
+Hours: TypeAlias = NDArray[np.int64]
 
 HOUR_S = 3600.0
 _LEAST_SHARE = 0.25  # of an hour, to be scaled up rather than be unknown
@@ -142,19 +143,20 @@ class History:
         places = cells % size
         ring[places] = np.where(np.isnan(ring[places]), 0.0, ring[places]) + share
 
-    def take(self, hour: int) -> Floats:
-        """Demand of that closed hour per row (NaN: unknown), made final. Hours out of reach are zero."""
-        self.learnt_hour = hour + 1
-        if self.hour - hour >= self._n_hours:
-            return np.zeros(self.capacity)
-        place = hour % self._n_hours
-        values = self._hours[:, place]
-        observed = np.clip((hour + 1) - self._begun_s / HOUR_S, 0.0, 1.0)
+    def take(self, first: int, end: int) -> Floats:
+        """(hours, rows) demand of the closed hours from ``first`` to before ``end`` (NaN: unknown), made
+        final. Hours out of reach are zero."""
+        self.learnt_hour = end
+        hours = np.arange(first, end)
+        reached = hours > self.hour - self._n_hours
+        places = hours % self._n_hours
+        observed = np.clip((hours[:, None] + 1) - self._begun_s / HOUR_S, 0.0, 1.0)
+        values = self._hours[:, places].T
         values = np.where(observed < _LEAST_SHARE, np.nan, values / np.maximum(observed, _LEAST_SHARE))
-        values[len(self.names) :] = np.nan
-        self._hours[:, place] = values
-        result: Floats = values.copy()
-        return result
+        values[:, len(self.names) :] = np.nan
+        self._hours[:, places[reached]] = values[reached].T
+        values[~reached] = 0.0
+        return values
 
     def open_hour(self, season_s: float) -> tuple[Floats, Floats]:
         """Per row: accesses so far in the open hour, and for how many seconds of it they were observed."""
@@ -170,16 +172,20 @@ class History:
         known = np.flatnonzero(~np.isnan(values))
         return values[known[0] :] if len(known) else values[:0]
 
-    def sums(self, end_hour: int, hours: int) -> Floats:
-        """Per row: demand of the ``hours`` closed hours before ``end_hour``; NaN when one is unknown."""
-        total: Floats = self._hours[:, np.arange(end_hour - hours, end_hour) % self._n_hours].sum(axis=1)
+    def sums(self, end_hour: int | Hours, hours: int) -> Floats:
+        """(rows) or, of several ends (ends, rows): demand of the ``hours`` closed hours before ``end_hour``,
+        NaN when one is unknown."""
+        cells = (np.asarray(end_hour)[..., None] + np.arange(-hours, 0)) % self._n_hours
+        total: Floats = np.moveaxis(self._hours[:, cells].sum(axis=-1), 0, -1)
         return total
 
-    def seasonal(self, hour: int, season_h: int, steps: int) -> Floats:
-        """(rows, steps): the demand one season before ``hour`` and the hours after it, NaN where unknown."""
+    def seasonal(self, hour: int | Hours, season_h: int, steps: int) -> Floats:
+        """(rows, steps) or, of several hours, (hours, rows, steps): the demand one season before ``hour`` and
+        the hours after it, NaN where unknown."""
         ahead = np.arange(steps)
-        cells = (hour + ahead - season_h * (1 + ahead // season_h)) % self._n_hours
-        before: Floats = self._hours[:, cells]
+        back = ahead - season_h * (1 + ahead // season_h)
+        cells = (np.asarray(hour)[..., None] + back) % self._n_hours
+        before: Floats = np.moveaxis(self._hours[:, cells], 0, -2)
         return before
 
     def busiest(self, most: int) -> list[tuple[Dependency, float]]:

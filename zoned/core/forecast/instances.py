@@ -2,9 +2,9 @@
 
 Columns are numpy arrays so that rates of all instances are computed at once; keys, hashes and sizes are
 lists. Where there is more than one number per slot, slots are the last axis: numpy's loops then run along
-thousands of slots instead of five mixtures (three times as fast). Slots are dense: when the table is full, the eighth with the least decayed use goes and the rest
-closes up, so pruning costs little per newcomer. Which dependency (row of the forecaster) a slot belongs to
-is a column as well.
+thousands of slots instead of five mixtures (three times as fast). Slots are dense: when the table is full,
+the eighth with the least decayed use goes and the rest closes up, so pruning costs little per newcomer.
+Which dependency (row of the forecaster) a slot belongs to is a column as well.
 """
 
 from __future__ import annotations

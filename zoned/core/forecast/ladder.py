@@ -95,11 +95,11 @@ class Ladder:
 
     def _run(self, hour: int, demands: Floats, history: History) -> None:
         online, seen = self._online.run(hour, demands, self._steps)
-        ends = range(hour + 1, hour + 1 + len(demands))
-        naive = np.stack([history.seasonal(end, DAY, self._steps) for end in ends])
+        ends = np.arange(hour + 1, hour + 1 + len(demands))
+        naive = history.seasonal(ends, DAY, self._steps)
         paths = self._selector.run(hour, demands, np.where(np.isnan(naive), online, naive), online)
         self._paths = paths[-1].copy()
-        came = {hours: np.stack([history.sums(end, hours) for end in ends]) for hours in self._judged}
+        came = {hours: history.sums(ends, hours) for hours in self._judged}
         spreads = self._residuals[0].follow(came[1], paths[:, :, 0], seen)
         said = counts(paths, spreads)
         for hours, residuals in self._judged.items():

@@ -139,8 +139,8 @@ class OnlineModel:
         return _mixed(sets, self.rest, near, far)
 
     def run(self, hour: int, demands: Floats, steps: int) -> tuple[Floats, Floats]:
-        """Learn the hours of ``demands`` (hours, rows), NaN where unknown. What ``path`` says after each of them
-        (hours, rows, steps), and how many hours each row had seen by then (hours, rows)."""
+        """Learn the hours of ``demands`` (hours, rows), NaN where unknown. What ``path`` says after each of
+        them (hours, rows, steps), and how many hours each row had seen by then (hours, rows)."""
         count, rows = demands.shape
         known = ~np.isnan(demands)
         gains = self._gains(hour, known)
