@@ -5,7 +5,6 @@ While the faults last members say facts and publish summaries, so that there is 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -18,6 +17,7 @@ from zoned.simulation.checkers import GOSSIP_ALWAYS, GOSSIP_AT_REST, Incarnation
 from zoned.simulation.cluster import chance
 from zoned.simulation.members import MemberPool, member_settings
 from zoned.simulation.network import Network, NetworkSettings
+from zoned.simulation.options import RunOptions
 
 _CHECK_EVERY_S = 5.0
 _PUBLISH_EVERY_S = 20.0
@@ -25,32 +25,13 @@ _BREACHES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GossipOptions:
+class GossipOptions(RunOptions):
     """One run of members alone."""
+
+    FLAGS = ("--gossip-only",)
 
     zones: int = 300
     minutes: float = 2.0
-    seed: int = 1
-    loss: float = 0.02
-    fault: str = "none"
-    settle_s: float = 30.0
-    """Before the faults: the pool comes together."""
-    rest_s: float = 60.0
-    """After them, before what must hold at rest is checked."""
-
-    def command(self) -> str:
-        """What plays this run again."""
-        words = [
-            "zoned",
-            "simulate",
-            "--gossip-only",
-            "--zones",
-            self.zones,
-            "--minutes",
-            f"{self.minutes:g}",
-        ]
-        words += ["--seed", self.seed, "--loss", f"{self.loss:g}", "--fault", self.fault]
-        return shlex.join(str(word) for word in words)
 
 
 def simulate_members(
@@ -96,11 +77,7 @@ def _report(options: GossipOptions, pool: MemberPool, breaches: list[str]) -> di
     sent, seconds = pool.network.sent, pool.schedule.now_s
     more = [f"... and {len(breaches) - _BREACHES_SHOWN} more"] if len(breaches) > _BREACHES_SHOWN else []
     return {
-        "zones": options.zones,
-        "minutes": options.minutes,
-        "seed": options.seed,
-        "loss": options.loss,
-        "fault": options.fault,
+        **options.as_json(),
         "gossip_only": True,
         "said": dict(sorted(said.items())),
         "gossip": dict(sorted(sent.items())),

@@ -156,18 +156,9 @@ class JournalReplay:
         score, after = self._score, self._moved()
         lines = [ledger[0] for ledger in self._ledgers]
         requests = max(1, sum(line.requests for line in lines))
-        return PolicyResult(
-            requests=score.meter.count,
-            hits=score.meter.hits,
-            mean_latency_ms=score.meter.mean_s * 1e3,
-            p99_latency_ms=score.meter.p99_s * 1e3,
-            origin_fetches=after.origin - before.origin,
-            peer_transfers=after.peer - before.peer,
-            prefetches=after.prefetched - before.prefetched,
-            prefetch_used=after.prefetch_used - before.prefetch_used,
-            late=after.late - before.late,
-            timeline=score.meter.timeline,
-            details={
+        score.meter.moved(before, after)
+        return score.meter.result(
+            {
                 "agents": score.by_agent(),
                 "ledger_hit_ratio": round(sum(line.hits for line in lines) / requests, 6),
                 "ledger_lru_hit_ratio": round(
@@ -176,7 +167,7 @@ class JournalReplay:
                 "dependencies": by_dependency(self._ledgers),
                 "gossip": dict(self._cluster.network.sent),
                 "unreadable_states": self.unreadable_states,
-            },
+            }
         )
 
 

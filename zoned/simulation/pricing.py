@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoned.simulation.results import Mark, PolicyResult, ReplayOptions
+from zoned.simulation.world import Transfers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,14 @@ class Meter:
         if requests:
             microseconds = round(latency_s * 1e6)
             self._waits[microseconds] = self._waits.get(microseconds, 0) + requests
+
+    def moved(self, before: Transfers, after: Transfers) -> None:
+        """What real nodes fetched between two moments."""
+        self.origin_fetches += after.origin - before.origin
+        self.peer_transfers += after.peer - before.peer
+        self.prefetches += after.prefetched - before.prefetched
+        self.prefetch_used += after.prefetch_used - before.prefetch_used
+        self.late += after.late - before.late
 
     def mark(self) -> None:
         """How far it is now: a point of the result's timeline. Not for every request."""

@@ -6,7 +6,6 @@ same, whatever machine or PYTHONHASHSEED (a test holds us to it).
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from zoned.simulation.chaos import steps_of
 from zoned.simulation.checkers import ALWAYS, AT_REST, IncarnationWatch, rings_agree
 from zoned.simulation.cluster import Cluster, chance, gossip_address, peer_address
 from zoned.simulation.network import Network, NetworkSettings
+from zoned.simulation.options import RunOptions
 from zoned.simulation.wires import seeds_of
 from zoned.simulation.workload import WorkloadSettings, reads
 from zoned.simulation.world import Answer
@@ -33,27 +33,12 @@ _CHECK_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulateOptions:
-    """One run of the simulator."""
+class SimulateOptions(RunOptions):
+    """One run of whole nodes, with readers."""
 
-    zones: int = 50
-    minutes: float = 30.0
-    seed: int = 1
-    loss: float = 0.02
-    fault: str = "none"
     capacity_objects: int = 300
     origin_s: float = 0.04
     workload: WorkloadSettings = WorkloadSettings()
-    settle_s: float = 30.0
-    """Before the traffic: the pool comes together."""
-    rest_s: float = 60.0
-    """After it, before what must hold at rest is checked."""
-
-    def command(self) -> str:
-        """What plays this run again, but for fields that have no flag."""
-        words = ["zoned", "simulate", "--zones", self.zones, "--minutes", f"{self.minutes:g}"]
-        words += ["--seed", self.seed, "--loss", f"{self.loss:g}", "--fault", self.fault]
-        return shlex.join(str(word) for word in words)
 
 
 class PlainOrigin:
@@ -182,11 +167,7 @@ def _report(options: SimulateOptions, cluster: Cluster, ear: _Ear, breaches: lis
     requests = max(1, sum(line.requests for line in lines))
     total = max(1, ear.sources.total())
     return {
-        "zones": options.zones,
-        "minutes": options.minutes,
-        "seed": options.seed,
-        "loss": options.loss,
-        "fault": options.fault,
+        **options.as_json(),
         "reads": ear.sources.total(),
         "failed_reads": ear.sources["failed"],
         "reads_cut_short": sum(host.cut_short for host in cluster.hosts.values()),

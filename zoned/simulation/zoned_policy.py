@@ -167,19 +167,9 @@ class Replay:
         before = self._walk(progress)
         cluster.run_until(cluster.schedule.now_s + 60.0)  # what is under way ends
         after = self._total()
-        return PolicyResult(
-            requests=measure.meter.count,
-            hits=measure.meter.hits,
-            mean_latency_ms=measure.meter.mean_s * 1e3,
-            p99_latency_ms=measure.meter.p99_s * 1e3,
-            origin_fetches=after.origin - before.origin,
-            peer_transfers=after.peer - before.peer,
-            prefetches=after.prefetched - before.prefetched,
-            prefetch_used=after.prefetch_used - before.prefetch_used,
-            late=after.late - before.late,
-            timeline=measure.meter.timeline,
-            details=_details(self._trace, cluster, self.hosts, after.asked_in_vain - before.asked_in_vain),
-        )
+        measure.meter.moved(before, after)
+        in_vain = after.asked_in_vain - before.asked_in_vain
+        return measure.meter.result(_details(self._trace, cluster, self.hosts, in_vain))
 
     def _walk(self, progress: Progress) -> Transfers:
         """Let time pass and the zones read; returns the transfers at the end of the warm-up."""
