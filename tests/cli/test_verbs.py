@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_rings_that_differ_are_3(zoned: Run, agent: Any, make_snapshot: Callable
     result = zoned("ring", "show", "-o", "table", "--addr", agent.addr)
     assert result.exit_code == 3
     assert "disagreeing:" in result.stdout and "0abc" in result.stdout
+
+
+def test_a_newcomer_is_shown_with_what_it_has_taken_over(
+    zoned: Run, agent: Any, make_snapshot: Callable[..., Snapshot]
+) -> None:
+    shown = make_snapshot()
+    first, *rest = shown.ring.members
+    warming = replace(first, flipped_ratio=0.5, warming_since_wall_s=1e9)
+    agent.show(replace(shown, ring=replace(shown.ring, members=(warming, *rest))))
+    lines = zoned("ring", "-o", "table", "--addr", agent.addr).stdout.splitlines()
+    assert lines[1].lower().split()[-2:] == ["flipped_ratio", "warming_since"]
+    assert lines[2].split()[3:6] == ["warming", "0.5", "0.5"] and "2001-09-09T01:46:40" in lines[2]
 
 
 def test_a_route_without_a_zone_that_takes_traffic_is_3(zoned: Run, agent: Any) -> None:

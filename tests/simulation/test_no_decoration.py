@@ -25,6 +25,7 @@ from zoned.core.facts import FactBook
 from zoned.core.forecast import Forecaster, ForecastSettings
 from zoned.core.gossip import GossipSettings, Swim
 from zoned.core.graph import Analyzer
+from zoned.core.joining import Joining
 from zoned.core.learning import LearningSettings, Tuner
 from zoned.core.names import InstanceKey, key_hash
 from zoned.core.observe import Observer
@@ -32,9 +33,10 @@ from zoned.core.peers import Peers
 from zoned.core.placement import PlacementSettings, Planner
 from zoned.core.prefetch import Prefetcher, PrefetchSettings
 from zoned.core.prefetch.budget import Allowance
+from zoned.core.prefetch.inheritance import Inheritance
 from zoned.core.reads import Reads
 from zoned.core.records import DependencyPolicy, FitResult, FittedSeries, Forecast, Load, Reason, Source
-from zoned.core.ring import Agreement, Ring, RingSettings
+from zoned.core.ring import ALL_GROUPS, Agreement, Ring, RingSettings
 from zoned.core.summaries import Publisher
 
 K = key(1)
@@ -338,6 +340,23 @@ def homes_keep_the_replicas_that_were_ordered() -> bool:
     return True
 
 
+def a_newcomer_takes_over_what_its_shards_former_owners_hold() -> bool:
+    policies = (DependencyPolicy(name=DEP, coalesce="fabric"),)
+    pool = Pool("a1", "b1", policies=policies)
+    for number in range(20):
+        pool.read("a1", key(number))
+    pool.cluster.add(settings_of("c1", 2, policies=policies)).boot()
+    pool.give("c1", ev.Join(seeds=(pool.host("a1").settings.gossip_address,)))
+    pool.wait(0.5)
+    ring, serving = pool.node("a1").agreement.ring, pool.node("a1").peers.serving
+    moved = [key(number) for number in range(20) if ring.owner_of(key(number)).node == "c1"]
+    first = {serving.owner_of(instance).node for instance in moved}
+    pool.wait(8.0)
+    serving, took = pool.node("a1").peers.serving, all(pool.holds("c1", instance) for instance in moved)
+    later = {serving.owner_of(instance).node for instance in moved}
+    return took and len(moved) >= 3 and "c1" not in first and later == {"c1"}
+
+
 def a_drained_zones_copies_are_taken_over() -> bool:
     pool = Pool("a1", "b1")
     for number in range(20):
@@ -423,6 +442,11 @@ def with_argument(place: int, value: Any) -> Callable[[Any], Any]:
         return changed
 
     return wrap
+
+
+def with_named(name: str, value: Any) -> Callable[[Any], Any]:
+    """That argument, given by name, is always this."""
+    return lambda original: lambda *args, **named: original(*args, **(named | {name: value}))
 
 
 def deaf(value: Any) -> Callable[[Any], Any]:
@@ -527,8 +551,16 @@ ARROWS: dict[Callable[[], bool], tuple[Arrow, ...]] = {
         Arrow("ring -> routes", Peers, "ring", deaf(Ring.build((), RingSettings()))),
     ),
     homes_keep_the_replicas_that_were_ordered: (
-        Arrow("ring -> planner", Planner, "plan", with_argument(3, Ring.build((), RingSettings()))),
+        Arrow("serving -> planner", Planner, "plan", with_named("serving", Ring.build((), RingSettings()))),
         Arrow("members -> ring", Agreement, "settle", first),
+    ),
+    a_newcomer_takes_over_what_its_shards_former_owners_hold: (
+        Arrow("ring -> planner", Planner, "plan", with_argument(3, Ring.build((), RingSettings()))),
+        Arrow("newcomers -> planner", Planner, "plan", with_named("warming", {})),
+        Arrow("pending -> summary", Publisher, "summary", with_argument(8, 0)),
+        Arrow("flips -> routes", Peers, "serve_by", nothing),
+        Arrow("offers -> newcomer", Joining, "offered", always(Reason.DRAIN)),
+        Arrow("inheritance -> newcomer", Inheritance, "groups", always(ALL_GROUPS)),
     ),
     a_drained_zones_copies_are_taken_over: (
         Arrow("directory -> planner", Directory, "holders", always(())),

@@ -88,7 +88,15 @@ def snapshot(**changes: Any) -> Snapshot:
             epoch=4,
             members=(
                 RingMemberView(node="n1", zone="z1", weight=1, state=MemberState.ALIVE, owned_ratio=0.4),
-                RingMemberView(node="n2", zone="z2", weight=1, state=MemberState.ALIVE, owned_ratio=0.35),
+                RingMemberView(
+                    node="n2",
+                    zone="z2",
+                    weight=1,
+                    state=MemberState.ALIVE,
+                    owned_ratio=0.35,
+                    flipped_ratio=0.25,
+                    warming_since_wall_s=1_795_003_650.0,
+                ),
                 RingMemberView(node="n3", zone="z3", weight=1, state=MemberState.FAILED, owned_ratio=0.25),
             ),
             disagreeing=(Disagreement(node="n2", ring_id="1111111111111111", since_wall_s=1_795_003_000.0),),

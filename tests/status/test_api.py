@@ -22,7 +22,7 @@ from zoned.core.names import InstanceKey
 from zoned.core.records import Load, Receiver, Rehearsal
 from zoned.core.snapshot import Snapshot, Way
 from zoned.daemon.listener import HttpListener, bind_tcp, bind_unix
-from zoned.status import AccessRules, AgentView, Metrics, status_app
+from zoned.status import AccessRules, AgentView, Metrics, shapes, status_app
 
 pytestmark = pytest.mark.asyncio
 
@@ -125,6 +125,11 @@ async def test_the_shapes_that_the_contract_names(tmp_path: Path) -> None:
         ring = await s.json("/v1/ring")
         assert set(ring) >= {"ring_id", "epoch", "members", "disagreeing"}
         assert set(ring["members"][0]) >= {"node", "zone", "weight", "state", "owned_ratio"}
+        assert [member["state"] for member in ring["members"]] == ["alive", "warming", "failed"]
+        newcomer = ring["members"][1]
+        assert newcomer["flipped_ratio"] == 0.25
+        assert newcomer["warming_since"] == shapes.time_text(1_795_003_650.0)
+        assert ring["members"][0]["flipped_ratio"] == 1.0 and ring["members"][0]["warming_since"] is None
         assert ring["disagreeing"][0]["node"] == "n2"
         where = await s.json("/v1/ring/locate/shop/a")
         assert where == {
@@ -390,7 +395,17 @@ async def test_the_page_shows_all_and_runs_nothing(tmp_path: Path) -> None:
         page = body.decode()
         assert status == 200 and headers["Content-Type"].startswith("text/html")
         assert "default-src 'none'" in headers["Content-Security-Policy"]
-        for shown in ("n1", "n3", "Rings differ", "paused", "z1 draining", "sieve", "AutoETS", "forecast"):
+        for shown in (
+            "n1",
+            "n3",
+            "Rings differ",
+            "warming, 25.0\u00a0% taken over",
+            "paused",
+            "z1 draining",
+            "sieve",
+            "AutoETS",
+            "forecast",
+        ):
             assert shown in page, shown
         assert "&lt;script&gt;" in page and "&lt;i&gt;x&lt;/i&gt;" in page
         for active in ("<script", "<i>x", "http://", "https://", "src=", "@import", "url("):

@@ -51,6 +51,8 @@ def test_names_and_values() -> None:
     assert found["zoned_members", ("suspect",)] == 0
     assert found["zoned_ring_owned_ratio", ()] == 0.4
     assert found["zoned_ring_disagreeing_members", ()] == 1
+    assert found["zoned_ring_warming_members", ()] == 1 and found["zoned_ring_flipped_ratio", ()] == 1
+    assert values(made(snapshot(node="n2")))["zoned_ring_flipped_ratio", ()] == 0.25
     assert found["zoned_cache_requests_total", ("memory", "shop", "miss")] == 200
     assert found["zoned_dependency_accesses_total", ("shop", "peer")] == 80
     assert found["zoned_cache_evictions_total", ("memory",)] == 5

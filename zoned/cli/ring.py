@@ -53,7 +53,10 @@ def show_ring(agent: Agent, output: str | None) -> None:
 
 def _ring_lines(value: Mapping[str, Any]) -> Iterable[str]:
     yield f"ring {value['ring_id']} epoch {value['epoch']}"
-    yield from rows_table(value["members"], "node", "zone", "weight", "state", "owned_ratio")
+    columns = ["node", "zone", "weight", "state", "owned_ratio"]
+    if any(member["state"] == "warming" for member in value["members"]):
+        columns += ["flipped_ratio", "warming_since"]
+    yield from rows_table(value["members"], *columns)
     if value.get("disagreeing"):
         yield ""
         yield "disagreeing:"

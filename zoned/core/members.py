@@ -81,6 +81,8 @@ class Summary:
     hot: tuple[HotInstance, ...]
     draining: bool = False
     drained: bool = False  # the others hold what this zone held: its traffic may move
+    warming: int = 0  # a newcomer's groups of shards that their former owners still serve (``ring.serving``)
+    warming_since_wall_s: float = 0.0
 
 
 class Fact(NamedTuple):

@@ -21,6 +21,8 @@ Fingerprint: TypeAlias = int  # 32 bits, what cache digests carry
 
 SHARD_BITS = 16
 SHARDS = 1 << SHARD_BITS
+GROUP_BITS = 6
+GROUPS = 1 << GROUP_BITS
 MAX_KEY_BYTES = 4096
 OTHER: Dependency = "_other"  # the line of all dependencies that a bounded table has no line for
 
@@ -87,6 +89,11 @@ def _prefix(dependency: Dependency) -> bytes:
 def shard_of(hashed: KeyHash) -> Shard:
     """The top 16 bits: which of the ring's fixed shards an instance belongs to."""
     return hashed >> (64 - SHARD_BITS)
+
+
+def group_of(hashed: KeyHash) -> int:
+    """The top 6 bits: its group of shards, 0..63, by which newcomers take shards over (``ring.serving``)."""
+    return hashed >> (64 - GROUP_BITS)
 
 
 FINGERPRINT_MASK = 0xFFFFFFFF

@@ -18,6 +18,7 @@ from zoned.core import persistence
 from zoned.core.actions import Action, Fit, Note
 from zoned.core.facts import DRAIN, EVERYWHERE, INVALIDATE, OFF, ON, OUT, PAUSE, parse_subject, subject_of
 from zoned.core.farewell import Farewell
+from zoned.core.joining import Joining
 from zoned.core.members import (
     CountsHeard,
     Fact,
@@ -60,7 +61,8 @@ class Node:
         self.farewell = Farewell(settings.node, stages.swim, settings.placement.leave_hand_over_s)
         ring = self.agreement.settle(self.swim.members(), (), now)
         self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
-        self.settling = Settling(settings, stages, self.peers)
+        self.joining = Joining(settings, stages, self.peers, now)
+        self.settling = Settling(settings, stages, self.peers, self.joining)
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
         timed = (stages.swim, self.reads.flights, stages.prefetcher, self.settling)
@@ -68,10 +70,13 @@ class Node:
         self._last_turn_s = now.mono_s
         self._pace_s = settings.turn_interval_s
         self._moving_pace_s = min(settings.turn_interval_s, settings.placement.drain_interval_s)
-        self._moving = False  # a zone is being given up: the loop turns as often as an operator waits
+        self._moving = (
+            False  # a zone is being given up, or an agent warms: the loop turns as often as somebody waits
+        )
         self._dirty = True  # something happened that the next turn should look at
         if state is not None:
             persistence.restore_state(stages, state, now)
+            self.joining.restore_state(state.get("joining"), now)
 
     # ---- the world's side -----------------------------------------------------------------------
 
@@ -101,7 +106,7 @@ class Node:
 
     def export_state(self) -> dict[str, Any]:
         """What should survive a restart, msgpack-able."""
-        return persistence.export_state(self.stages)
+        return persistence.export_state(self.stages) | {"joining": self.joining.export_state()}
 
     def snapshot(self, now: Instant) -> Snapshot:
         """All that can be seen from outside, at this moment."""
@@ -127,7 +132,7 @@ class Node:
         self.swim.counted(self.forecaster.take_counts(), now)
         self.swim.paired(self.analyzer.take_sightings(now))
         members = self.swim.members()
-        actions += self.settling.turn(now)
+        actions += self.settling.turn(now) + self.joining.turn(now)
         ring = self.agreement.ring
         self.stages.appraise()
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
@@ -147,6 +152,8 @@ class Node:
             now,
             leaving=self.farewell.handing_over,
             awaited=[m.node for m in members if self.agreement.awaited(m, now)],
+            serving=self.peers.serving,
+            warming=self.joining.pending,
         )
         self.farewell.review(self.plan, now)
         self.prefetcher.follow(self.plan, now)
@@ -158,7 +165,8 @@ class Node:
         if job is not None:
             actions.append(Fit(job=job))
         zone, settings = self.settings.zone, self.settings
-        self._moving = self.farewell.handing_over or is_evacuating(self.plan, zone, self.swim.summaries())
+        evacuating = self.farewell.handing_over or is_evacuating(self.plan, zone, self.swim.summaries())
+        self._moving = evacuating or self.joining.under_way
         self._pace_s = self._moving_pace_s if self._moving else settings.turn_interval_s
         return actions
 
@@ -179,6 +187,7 @@ class Node:
             self.agreement.ring.ring_id,
             now,
             self.farewell.handing_over,
+            *self.joining.told,
         )
         if summary is not None:
             self.swim.publish(summary, now)
@@ -235,6 +244,7 @@ class Node:
             leaving=self.leaving,
             plan=self.plan,
             forecast=self.forecast,
+            joining=self.joining,
         )
 
     # ---- the table of events --------------------------------------------------------------------
@@ -258,7 +268,7 @@ class Node:
             ev.AccessBatch: reads.accesses,
             ev.LocalHits: reads.local_hits,
             ev.StoreLost: reads.store_lost,
-            ev.Offered: reads.offered,
+            ev.Offered: lambda e, now: reads.offered(e, self.joining.offered(e, now), now),
             ev.Timed: lambda e, now: observer.timed(e.source, e.mean_s, e.count),
             ev.LoadSampled: load,
             ev.PacketReceived: lambda e, now: swim.packet(e.data, e.sender, now, e.private),
@@ -285,6 +295,7 @@ class Node:
     def _stop(self, kind: ev.StopKind, now: Instant) -> None:
         self.leaving = True
         if kind is ev.StopKind.LEAVE:
+            self.joining.left = True
             self.farewell.begin(len(self.cache), self.swim.members(), self.facts.paused, now)
             self._dirty, self._pace_s = True, self._moving_pace_s
         else:

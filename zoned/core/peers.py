@@ -6,8 +6,9 @@ next one (bounded load: Mirrokni, Thorup, Zadimoghaddam 2017); that is a matter 
 ring, or loads would move ownership.
 
 After a change of the ring the *former* owner of a shard may still have what the new one lacks. For
-``handover_s`` a miss asks it before the origin, where the directory names nobody: which is when its holdings
-have not reached us yet. Who has just started itself has no former ring; the one without it is that.
+``handover_s`` (after the last flip, where a newcomer warms) a miss asks it before the origin, where the
+directory names nobody: which is when its holdings have not reached us yet. Who has just started itself has no
+former ring; the one without it is that.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class Peers:
         self._young_until_s: float | None = None
         self.counters = {"distrust_forgotten": 0, "asked_former_owner": 0, "passed_over_busy": 0}
         self.ring = ring
+        self.serving = ring
+        """The ring as it serves: while a newcomer warms, its shards are with their former owners."""
 
     def turn_to(self, ring: Ring, now_s: float) -> None:
         """The ring to go by from now on (the same one, most often)."""
@@ -74,7 +77,18 @@ class Peers:
         if now_s >= self._young_until_s:  # before, what we knew of the pool is no ring that anybody went by
             self._former.appendleft((self.ring, until_s))
         self._without_us = None
-        self.ring = ring
+        self.ring = self.serving = ring
+
+    def serve_by(self, serving: Ring, warming: bool, now_s: float) -> None:
+        """Owners are asked by this table, of the ring that we have turned to. ``warming``: somebody takes
+        shards over, so former owners are asked for ``handover_s`` more."""
+        self.serving = serving
+        if not warming:
+            return
+        until_s = now_s + self._settings.handover_s
+        self._former = deque([(ring, until_s) for ring, _ in self._former], maxlen=self._former.maxlen)
+        if self._young_until_s is not None and now_s < self._young_until_s:
+            self._young_until_s = until_s
 
     def meet(self, members: tuple[Member, ...], summaries: Mapping[NodeName, Summary] = _NOBODY) -> None:
         """The pool as it is now: whom we may ask, how far they are, and how busy."""
@@ -144,7 +158,7 @@ class Peers:
 
     def _zone_owner(self, hashed: KeyHash) -> NodeName:
         """The agent of our zone that owns the instance, "" if it is too busy to be asked by way of."""
-        owner = self.ring.owner_in_zone(hashed, self._zone)
+        owner = self.serving.owner_in_zone(hashed, self._zone)
         if owner is None or not self.is_busy(owner.node):
             return "" if owner is None else owner.node
         self.counters["passed_over_busy"] += 1
@@ -152,7 +166,7 @@ class Peers:
 
     def _fabric_owner(self, hashed: KeyHash) -> NodeName:
         """The first on the preference list that is up and not too busy; "" if we are, or nobody is."""
-        for member in self.ring.preference_list(shard_of(hashed)):
+        for member in self.serving.preference_list(shard_of(hashed)):
             if member.node == self._node:
                 return ""
             if member.node not in self._members:

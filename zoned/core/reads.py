@@ -158,13 +158,15 @@ class Reads:
             self._counts["lost"] += self._cache.drop(key, key_hash(key))
         return []
 
-    def offered(self, event: Offered, now: Instant) -> list[Action]:
-        """Another agent hands copies over: fetch what we lack and would keep, in its order."""
+    def offered(self, event: Offered, reason: Reason, now: Instant) -> list[Action]:
+        """Another agent hands copies over: fetch what we lack and would keep, in its order; nothing from one
+        that we could not ask (we have just started, say): the origin would have to give it."""
+        known = self._peers.address_of(event.sender) is not None
         takes, offered = self._cache.takes, zip(event.keys, event.sizes, strict=True)
-        kept = [(key, size) for key, size in offered if takes(key_hash(key), size)]
+        kept = [(key, size) for key, size in offered if known and takes(key_hash(key), size)]
         self._counts["offers_declined"] += len(event.keys) - len(kept)
         keys, sizes = tuple([key for key, _ in kept]), tuple([size for _, size in kept])
-        self._prefetcher.offered(keys, sizes, event.sender, now)
+        self._prefetcher.offered(keys, sizes, event.sender, now, reason)
         return self.prefetches(now)
 
     def invalidate(self, dependency: Dependency, key: InstanceKey | None, now: Instant) -> list[Action]:

@@ -40,6 +40,7 @@ class Reason(Enum):
     ELSEWHERE = "elsewhere"  # hot in another zone, and known to come here
     HOME = "home"  # the ring homes it here, and a replica pays
     DRAIN = "drain"  # another zone hands it over
+    MIGRATE = "migrate"  # its shard passes to us, who are new
     REFRESH = "refresh"  # will be asked again, and expires soon
     RESTART = "restart"  # was hot before we restarted
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from zoned.core.actions import Action, Note
 from zoned.core.facts import OUT
+from zoned.core.joining import Joining
 from zoned.core.members import Fact, Member, MemberState
 from zoned.core.names import Instant
 from zoned.core.peers import Peers
@@ -24,7 +25,7 @@ _NEVER_S = float("inf")
 class Settling:
     """The ring and the routes of one node, kept in step with what it knows of the pool."""
 
-    def __init__(self, settings: NodeSettings, stages: Stages, peers: Peers) -> None:
+    def __init__(self, settings: NodeSettings, stages: Stages, peers: Peers, joining: Joining) -> None:
         self._node = settings.node
         self._swim = stages.swim
         self._agreement = stages.agreement
@@ -33,6 +34,7 @@ class Settling:
         self._weight = stages.weight
         self._wanted_weight = capacity_weight(settings.cache.max_bytes, settings.cache.max_objects)
         self._peers = peers
+        self._joining = joining
         self._gather_s = settings.ring.gather_s
         self._made_s = -_NEVER_S
         self._due_s = _NEVER_S  # members changed: when the ring follows
@@ -47,6 +49,7 @@ class Settling:
         ring = self._agreement.settle(members, self._facts.outs(members), now)
         self._peers.turn_to(ring, now.mono_s)
         self._peers.meet(members, self._swim.summaries())
+        self._joining.look(now)
         return ring
 
     def _moved(self, now: Instant) -> list[Action]:

@@ -23,6 +23,10 @@ class RingMemberView:
     weight: int
     state: MemberState
     owned_ratio: float
+    flipped_ratio: float = 1.0
+    """Share of its groups of shards that it has taken over; below 1 while it is a newcomer that warms."""
+    warming_since_wall_s: float | None = None
+    """Unix seconds; None for who is not warming, or has not told yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,13 +50,16 @@ class Publisher:
         ring_id: str,
         now: Instant,
         leaving: bool = False,
+        warming: int = 0,
+        warming_since_wall_s: float = 0.0,
     ) -> Summary | None:
         """The summary to publish now, or None while the last one still says it. ``leaving``: this agent gives
-        up what it holds, whatever its zone does."""
+        up what it holds, whatever its zone does. ``warming``: what others still serve of its shards."""
         settings, last = self._settings, self._last
         draining = leaving or settings.zone in plan.draining
         drained = draining and is_drained(plan)
-        urgent = last is None or (ring_id, draining, drained) != (last.ring_id, last.draining, last.drained)
+        pressing = (ring_id, draining, drained, warming)
+        urgent = last is None or pressing != (last.ring_id, last.draining, last.drained, last.warming)
         if not urgent and last is not None and now.wall_s - last.made_wall_s < settings.summary_interval_s:
             return None
         made = Summary(
@@ -73,6 +76,8 @@ class Publisher:
             hot=_hot(forecast, settings.summary_instances),
             draining=draining,
             drained=drained,
+            warming=warming,
+            warming_since_wall_s=warming_since_wall_s if warming else 0.0,
         )
         if last is not None and _same(made, last):
             moved = made.load != last.load
@@ -115,6 +120,7 @@ def _same(made: Summary, last: Summary) -> bool:
         s.hot,
         s.draining,
         s.drained,
+        s.warming,
     )
     return told(made) == told(last)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zoned.core.joining import Joining
 from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, fingerprint_of, key_hash, shard_of
 from zoned.core.placement import Roster, Stage, rehearse, room_of
 from zoned.core.reads import Reads
 from zoned.core.records import Forecast, Plan, Rehearsal, Source
+from zoned.core.ring import flipped_ratio
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
 from zoned.core.stages import Stages
@@ -26,6 +28,7 @@ class View:
     leaving: bool
     plan: Plan | None
     forecast: Forecast | None
+    joining: Joining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ def snapshot(view: View, now: Instant) -> Snapshot:
         drained=is_drained(plan),
         warm_ratio=stages.cache.warm_ratio,
         members=stages.swim.members(),
-        ring=_ring(stages),
+        ring=_ring(view),
         plan=plan,
         forecast=view.forecast,
         queue=stages.prefetcher.queue(),
@@ -141,8 +144,11 @@ def rehearsal(view: View, zone: Zone) -> Rehearsal:
     return rehearse(zone, stage)
 
 
-def _ring(stages: Stages) -> RingView:
+def _ring(view: View) -> RingView:
+    stages, pending = view.stages, view.joining.pending
     ring = stages.agreement.ring
+    since = {node: one.warming_since_wall_s for node, one in stages.swim.summaries().items() if one.warming}
+    since[view.settings.node] = view.joining.told[1]
     states = {m.node: m.state for m in stages.swim.members()}
     owned = ring.owned_ratio()
     return RingView(
@@ -155,6 +161,8 @@ def _ring(stages: Stages) -> RingView:
                 weight=m.weight,
                 state=states[m.node],
                 owned_ratio=owned.get(m.node, 0.0),
+                flipped_ratio=flipped_ratio(pending.get(m.node, 0)),
+                warming_since_wall_s=since.get(m.node) if m.node in pending else None,
             )
             for m in ring.members
             if m.node in states
@@ -200,7 +208,7 @@ def _counters(view: View) -> Mapping[str, Mapping[str, float]]:
         "gossip": dict(stages.swim.counters),
         "ring": dict(stages.agreement.counters),
         "facts": dict(stages.facts.counters),
-        "placement": dict(stages.planner.counters),
+        "placement": dict(stages.planner.counters) | view.joining.counters,
         "cache": dict(stages.cache.counters),
         "prefetch": dict(stages.prefetcher.counters),
         "flight": dict(view.reads.flights.counters),

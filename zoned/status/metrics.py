@@ -214,6 +214,12 @@ def _pool(view: Snapshot) -> Iterable[Metric]:
         "Members that computed another ring.",
         len(view.ring.disagreeing),
     )
+    warming = [member for member in view.ring.members if member.flipped_ratio < 1.0]
+    text = "Newcomers that have not taken over all of their shards yet."
+    yield GaugeMetricFamily("zoned_ring_warming_members", text, len(warming))
+    flipped = min([member.flipped_ratio for member in warming if member.node == view.node], default=1.0)
+    text = "Share of its shards that this agent has taken over; below 1 while it is new and warms."
+    yield GaugeMetricFamily("zoned_ring_flipped_ratio", text, flipped)
 
 
 def _cache(view: Snapshot) -> Iterable[Metric]:

@@ -14,12 +14,13 @@ from typing import Any
 from zoned.core.members import Ages, Member, MemberState
 from zoned.core.names import Address, InstanceKey
 from zoned.core.records import DependencyForecast, LedgerLine, Rehearsal, Source, Want
-from zoned.core.snapshot import CacheView, DependencyView, Snapshot, Way
+from zoned.core.snapshot import CacheView, DependencyView, RingMemberView, Snapshot, Way
 
 Json = dict[str, Any]
 SHOWN_INSTANCES = 50
 SHOWN_WANTS = 200
 ZONED = "zoned"  # the role of our own agents
+WARMING = "warming"
 _UP = (MemberState.ALIVE, MemberState.SUSPECT)
 QUANTILES = ("0.1", "0.5", "0.9")
 
@@ -166,6 +167,11 @@ def member(view: Member, ages: Ages | None = None) -> Json:
     }
 
 
+def ring_state(member: RingMemberView) -> str:
+    """What SWIM says of it; of a newcomer that is up and has not taken over all of its shards: warming."""
+    return WARMING if member.flipped_ratio < 1.0 and member.state in _UP else member.state.value
+
+
 def ring(snapshot: Snapshot) -> Json:
     """The ring as this agent computed it, and who computed another."""
     view = snapshot.ring
@@ -177,8 +183,12 @@ def ring(snapshot: Snapshot) -> Json:
                 "node": m.node,
                 "zone": m.zone,
                 "weight": m.weight,
-                "state": m.state.value,
+                "state": ring_state(m),
                 "owned_ratio": round(m.owned_ratio, 6),
+                "flipped_ratio": round(m.flipped_ratio, 4),
+                "warming_since": None
+                if m.warming_since_wall_s is None
+                else time_text(m.warming_since_wall_s),
             }
             for m in view.members
         ],

@@ -76,6 +76,13 @@ def test_a_load_that_moved_is_a_hundred_bytes_and_one_hot_instance_little_more()
     assert len(encode_patch(BASE, replace(moved, hot=(top, *BASE.hot[:-1]))) or b"") < 120
 
 
+def test_what_a_newcomer_took_over_is_said_whole_since_older_agents_patch_too() -> None:
+    new = replace(BASE, warming=3, warming_since_wall_s=1.5)
+    assert encode_patch(BASE, new) is None
+    patch = encode_patch(new, replace(new, hit_ratio=0.125))
+    assert patch is not None and apply_patch(new, patch).warming == 3
+
+
 def test_another_order_cannot_be_said() -> None:
     assert encode_patch(BASE, replace(BASE, hot=BASE.hot[::-1])) is None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,8 @@ summaries = st.builds(
     ).map(tuple),
     draining=st.booleans(),
     drained=st.booleans(),
+    warming=st.integers(0, (1 << 64) - 1),
+    warming_since_wall_s=st.floats(0, 4e9),
 )
 
 
@@ -102,3 +106,14 @@ def test_what_was_read_lately_is_not_read_again_and_a_smaller_limit_holds() -> N
     decode_summary(squeezed, LIMIT)
     with pytest.raises(PeerError, match="summary_limit"):
         decode_summary(squeezed, 20)
+
+
+def test_agents_from_before_say_nothing_of_warming_and_may_take_what_we_say_of_it() -> None:
+    data = encode_summary(replace(SOME, draining=True), 1300)
+    fields = msgpack.unpackb(data[2:], use_list=False)
+    assert fields[6][:2] == (True, False), "where those agents look"
+    older = data[:2] + msgpack.packb((*fields[:6], fields[6][:2], *fields[7:]))
+    assert decode_summary(older, LIMIT) == replace(SOME, draining=True)
+    odd = data[:2] + msgpack.packb((*fields[:6], (True, False, -1, 0.0), *fields[7:]))
+    with pytest.raises(PeerError):
+        decode_summary(odd, LIMIT)

@@ -18,7 +18,7 @@ from zoned.core.eviction import Eviction, Worth, make
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
 from zoned.core.records import Entry, Evicted, Reason
 
-_PROVED = (Reason.DRAIN, Reason.HOME)
+_PROVED = (Reason.DRAIN, Reason.MIGRATE, Reason.HOME)
 """Copies that another zone gives up, or that the ring homes here, were used elsewhere: they need not prove
 themselves again, or a hand-over of many would push itself out."""
 _STAY_MEMORY = 64  # evictions behind the mean stay of a copy that nobody uses

@@ -1,9 +1,9 @@
 """Summaries of all agents: ours on its way out, theirs as last heard.
 
 ``publish`` is called every turn; a summary goes out at most every ``summary_interval_s``, later if it says
-nothing new, and at once if the ring id or the drain state changed. No timer is needed: the next turn comes
-anyway. The version is made from the wall clock, so it grows over restarts; should a clock go back, the
-others' versions show us one of ours from the future and we go beyond it.
+nothing new, and at once if the ring id, the drain state or a newcomer's pending shards changed. No timer is
+needed: the next turn comes anyway. The version is made from the wall clock, so it grows over restarts; should
+a clock go back, the others' versions show us one of ours from the future and we go beyond it.
 
 What goes out is mostly a patch upon the version before (``patch.py``). Who lacks that version (a packet was
 lost, or it is new here) gets the whole summary when versions are compared.
@@ -69,11 +69,7 @@ class Summaries:
         self._latest = summary
         sent, settings = self._sent, self._wiring.settings
         if sent is not None:
-            urgent = (summary.ring_id, summary.draining, summary.drained) != (
-                sent.ring_id,
-                sent.draining,
-                sent.drained,
-            )
+            urgent = _urgent(summary) != _urgent(sent)
             passed_s = now.mono_s - self._sent_s
             if not urgent and passed_s < settings.summary_interval_s:
                 return
@@ -203,3 +199,8 @@ class Summaries:
         if self._view is None:
             self._view = MappingProxyType({node: self._heard[node].summary for node in sorted(self._heard)})
         return self._view
+
+
+def _urgent(summary: Summary) -> tuple[object, ...]:
+    """What nobody may learn late."""
+    return summary.ring_id, summary.draining, summary.drained, summary.warming

@@ -19,7 +19,7 @@ from zoned.core.errors import PeerError
 from zoned.core.gossip import bounded
 from zoned.core.gossip.wire import checked_name
 from zoned.core.members import DependencyDemand, HotInstance, Summary
-from zoned.core.names import MAX_KEY_BYTES, InstanceKey
+from zoned.core.names import GROUPS, MAX_KEY_BYTES, InstanceKey
 from zoned.core.records import Load
 
 _LAYOUT = 1
@@ -27,6 +27,7 @@ _PLAIN, _DEFLATED = 0, 1
 _MAX_HOT = 4096
 _MAX_DEPENDENCIES = 4096
 _REMEMBERED_BYTES = 512 << 10
+_ALL_GROUPS = (1 << GROUPS) - 1
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 
 
@@ -82,7 +83,7 @@ def encode_summary(summary: Summary, packet_bytes: int) -> bytes:
             summary.ring_id,
             (load.cpu, load.memory, load.network, load.loop_lag_s),
             (summary.capacity_bytes, summary.capacity_objects, summary.used_ratio, summary.hit_ratio),
-            (summary.draining, summary.drained),
+            (summary.draining, summary.drained, summary.warming, summary.warming_since_wall_s),
             list(numbers),
             [(numbers[each.dependency], *each.hour, each.day) for each in summary.demand],
             [(numbers[each.key.dependency], each.key.key, each.uses, each.size) for each in summary.hot],
@@ -127,6 +128,7 @@ def _built(fields: Any) -> Summary:
             raise PeerError("summary", "name")
     cpu, memory, network, lag = load
     capacity_bytes, capacity_objects, used, hit = capacity
+    warming, since = drain[2:4] if len(drain) >= 4 else (0, 0.0)  # agents from before that leave it out
     return Summary(
         node=checked_name(node),
         zone=zone,
@@ -146,6 +148,8 @@ def _built(fields: Any) -> Summary:
         hot=hot_rows(hot, names),
         draining=drain[0] is True,
         drained=drain[1] is True,
+        warming=whole_number(warming) & _ALL_GROUPS,
+        warming_since_wall_s=number(since),
     )
 
 

@@ -6,5 +6,17 @@ from zoned.core.placement.rehearsal import Stage, rehearse
 from zoned.core.placement.room import room_of
 from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
+from zoned.core.placement.warming import Flips, Phase, Warming
 
-__all__ = ["PlacementSettings", "Planner", "Roster", "Stage", "adjust_dependencies", "rehearse", "room_of"]
+__all__ = [
+    "Flips",
+    "Phase",
+    "PlacementSettings",
+    "Planner",
+    "Roster",
+    "Stage",
+    "Warming",
+    "adjust_dependencies",
+    "rehearse",
+    "room_of",
+]

@@ -63,6 +63,10 @@ class Offers:
         made_s = self._made.get((key_hash, target), (None, 0))[0]
         return step_of(held_elsewhere, made_s, now_s, self._settings.reoffer_after_s)
 
+    def made(self, key_hash: KeyHash, target: NodeName) -> bool:
+        """Whether that copy was offered to that member, as far as we remember."""
+        return (key_hash, target) in self._made
+
     def in_vain(self, key_hash: KeyHash, now_s: float) -> bool:
         """Whether that copy was offered often enough, to whomever, and long enough ago, to give it up."""
         _, offered_s, times = self._latest.get(key_hash, ("", now_s, 0))

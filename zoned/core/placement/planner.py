@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from types import MappingProxyType
 
 from zoned.core.members import Member, Summary
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, Zone
@@ -30,6 +31,7 @@ from zoned.core.placement.policy import Policies, sharding_lines
 from zoned.core.placement.room import room_of
 from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
+from zoned.core.placement.succession import succession
 from zoned.core.placement.wants import Scene, elsewhere_wants, forecast_wants, home_wants
 from zoned.core.records import (
     Contents,
@@ -44,6 +46,8 @@ from zoned.core.records import (
 from zoned.core.ring import Ring
 
 _LEAST_STAY = 1e-6  # share of an hour: nothing is likely enough within it
+
+NOBODY: Mapping[NodeName, int] = MappingProxyType({})
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
 
@@ -65,6 +69,7 @@ class Planner:
         self._policies = Policies(policies, settings)
         self._lists = HotLists()
         self._offers = Offers(settings)
+        self._passed_on = Offers(settings)  # to newcomers
         self._plan: Plan | None = None
         self._due_s = 0.0  # the earliest next plan
         self._replicate_s = 0.0  # the next look at replicated copies
@@ -74,7 +79,7 @@ class Planner:
         self._thresholds: Thresholds = {}
         self._overlaps: Mapping[Dependency, float] = {}
         self.counters: dict[str, int] = dict.fromkeys(
-            ("plans", "wants", "wants_dropped", "wants_not_worth_room"), 0
+            ("plans", "wants", "wants_dropped", "wants_not_worth_room", "passed_on"), 0
         )
         self.counters |= self._offers.counters
 
@@ -92,18 +97,21 @@ class Planner:
         now: Instant,
         leaving: bool = False,
         awaited: Sequence[NodeName] = (),
+        serving: Ring | None = None,
+        warming: Mapping[NodeName, int] = NOBODY,
     ) -> Plan:
         """The plan to follow now. ``leaving``: this agent gives its copies up as if its zone drained.
-        ``awaited``: who restarts, and will look after its part again in a moment.
+        ``awaited``: who restarts, and will look after its part again in a moment. ``warming``: the newcomers'
+        groups of shards that others still serve, and ``serving`` the ring as it serves because of that.
 
         While none is due the last one comes back, without its offers (they are made already), as the same
         object each time."""
         draining = tuple(draining)
-        if not leaving and not self._is_due(forecast, summaries, ring, draining, paused, now):
+        if not leaving and not self._is_due(forecast, summaries, ring, draining, paused, bool(warming), now):
             return self._again()
         settings = self._settings
-        ours = leaving or self._zone in draining
-        self._due_s = now.mono_s + (settings.drain_interval_s if ours else settings.plan_interval_s)
+        hurried = leaving or self._zone in draining or bool(warming)
+        self._due_s = now.mono_s + (settings.drain_interval_s if hurried else settings.plan_interval_s)
         self._seen = (forecast, *(summaries[node] for node in sorted(summaries)))
         self._thresholds = thresholds
         room = room_of(summaries, contents.directory_sizes(), self._me, contents.capacity_left())
@@ -111,24 +119,32 @@ class Planner:
         self._lists.forget_others(summaries)
         scene = Scene(
             demand=Demand(forecast, summaries, self._lists, self._zone, draining, len(roster.staying)),
-            ring=ring,
+            ring=serving or ring,
+            owned=ring,
+            warming=warming,
             contents=contents,
             roster=roster,
-            prices=Prices(prices, self._settings),
+            prices=Prices(prices, settings),
             policies=self._policies,
             learnt=thresholds,
-            settings=self._settings,
+            settings=settings,
             stay=self._stay(contents, now),
         )
+        return self._made(scene, paused, now)
+
+    def _made(self, scene: Scene, paused: bool, now: Instant) -> Plan:
+        """The plan for that scene; it is the last one from now on."""
+        roster = scene.roster
+        ours = roster.leaving or self._zone in roster.draining
         moves = self._hand_over(scene, paused, now)
         self._plan = Plan(
             made=now,
-            ring_id=ring.ring_id,
+            ring_id=scene.owned.ring_id,
             paused=paused,
             wants=() if paused or ours else self._wants(scene),
             hand_over=moves.offers,
-            lines=self._sharding(ring, scene.demand),
-            draining=draining,
+            lines=self._sharding(scene.owned, scene.demand),
+            draining=roster.draining,
             drained_ratio=moves.ratio if ours else None,
             drained=ours and moves.done,
         )
@@ -136,6 +152,7 @@ class Planner:
         self.counters["plans"] += 1
         self.counters["wants"] += len(self._plan.wants)
         self.counters |= self._offers.counters
+        self.counters["passed_on"] = self._passed_on.counters["offered"]
         return self._plan
 
     def _again(self) -> Plan:
@@ -168,6 +185,7 @@ class Planner:
         ring: Ring,
         draining: tuple[Zone, ...],
         paused: bool,
+        warming: bool,
         now: Instant,
     ) -> bool:
         """What an operator waits for is planned at once; the rest when something changed, not too often."""
@@ -176,7 +194,7 @@ class Planner:
             return True
         if now.mono_s < self._due_s:
             return False
-        if draining or (self._policies.replicated and now.mono_s >= self._replicate_s):
+        if draining or warming or (self._policies.replicated and now.mono_s >= self._replicate_s):
             return True
         seen = self._seen
         if len(seen) != len(summaries) + 1 or seen[0] is not forecast:
@@ -200,13 +218,18 @@ class Planner:
             return evacuation(scene, self._offers, now.mono_s, paused)
         if self._plan is not None and self._zone in self._plan.draining:
             self._offers.forget()  # called off: a later drain starts anew
-        if paused or not self._policies.replicated or now.mono_s < self._replicate_s:
+        if paused:
             return Evacuation((), 1.0, False)
+        passed_on = succession(scene, self._passed_on, self._me, now.mono_s)
+        if not scene.warming:
+            self._passed_on.forget()
+        if not self._policies.replicated or now.mono_s < self._replicate_s:
+            return Evacuation(passed_on, 1.0, False)
         made = replication(scene, self._offers, self._me, now.mono_s)
         full = sum(len(offer.keys) for offer in made) >= self._settings.max_hand_over_keys
         # A full plan means that there is more: go on with the next one rather than after the interval.
         self._replicate_s = now.mono_s + (0.0 if full else self._settings.replicate_interval_s)
-        return Evacuation(made, 1.0, False)
+        return Evacuation(passed_on + made, 1.0, False)
 
     def _wants(self, scene: Scene) -> tuple[Want, ...]:
         settings = self._settings

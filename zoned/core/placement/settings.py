@@ -53,6 +53,10 @@ class PlacementSettings:
     the others have no room for it, and waiting makes none. Range >= 1."""
     drained_ratio: float = 0.99
     """Share of the settled copies that are elsewhere, or given up, from which on the zone is drained."""
+    warm_within_s: float = 60.0
+    """A newcomer takes over all of its shards at the latest so long after it met the pool, warm or not. Range
+    >= 0; 0: at once. Shorter: the first misses of large stores go to their former owners. Longer: a slow
+    transfer keeps shards with them, which does no harm but to their load."""
     leave_hand_over_s: float = 10.0
     """An agent that leaves for good waits at most so long until others hold what only it held. Range >= 0; 0:
     it goes at once. Longer than what ends the process anyway (systemd's TimeoutStopSec): it never says

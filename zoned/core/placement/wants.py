@@ -44,6 +44,8 @@ class Scene:
     policies: Policies
     learnt: Mapping[tuple[Dependency, Reason], float]
     settings: PlacementSettings
+    owned: Ring  # ``ring`` is as it serves; this one is whose the shards are, and where they go
+    warming: Mapping[NodeName, int]  # newcomers' groups of shards that others still serve, as masks
     stay: float = 1.0  # share of an hour, the forecast's horizon, for which a copy stays that nobody uses
 
     def threshold(self, dependency: Dependency, reason: Reason) -> float:

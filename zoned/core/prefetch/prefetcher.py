@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
 from zoned.core.prefetch.budget import Allowance, Credit, Failures, TokenBucket
+from zoned.core.prefetch.inheritance import Inheritance
 from zoned.core.prefetch.queue import CLASSES, GUESSES, OPEN, Queued, WantQueue, classes_of
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
@@ -74,6 +75,7 @@ class Prefetcher:
         self.paused = False
         self.missed = self._allowance.missed  # [hot] a read missed: no call in between
         self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
+        self.inheritance = Inheritance(self._queue, self._in_flight, self.counters)
 
     @property
     def active(self) -> bool:
@@ -143,6 +145,7 @@ class Prefetcher:
         sizes: Sequence[int],
         sender: NodeName,
         now: Instant,
+        reason: Reason = Reason.DRAIN,
     ) -> None:
         """Another agent hands over copies, hottest first; the last is worth half as much as the first."""
         now_s = self._now_s = now.mono_s
@@ -152,7 +155,7 @@ class Prefetcher:
         for place, (key, size) in enumerate(zip(keys, sizes, strict=True)):
             worth = 1.0 - 0.5 * place / len(keys)
             until_s = now_s + self._settings.queue_ttl_s
-            self._ask(key, key_hash(key), size, Reason.DRAIN, worth, sender, now_s, until_s)
+            self._ask(key, key_hash(key), size, reason, worth, sender, now_s, until_s)
 
     def restart(self, heat: Sequence[tuple[InstanceKey, KeyHash, int, int]], now: Instant) -> None:
         """(key, hash, uses, size) of what was held before the restart; what was used again is queued a little

@@ -4,10 +4,12 @@ from zoned.core.ring.agreement import Agreement
 from zoned.core.ring.diff import Move, diff, moves
 from zoned.core.ring.outs import placed
 from zoned.core.ring.ring import HomeGroup, Ring, RingMember
+from zoned.core.ring.serving import ALL_GROUPS, flipped_ratio
 from zoned.core.ring.settings import RingSettings
 from zoned.core.ring.weights import OwnWeight, capacity_weight
 
 __all__ = [
+    "ALL_GROUPS",
     "Agreement",
     "HomeGroup",
     "Move",
@@ -17,6 +19,7 @@ __all__ = [
     "RingSettings",
     "capacity_weight",
     "diff",
+    "flipped_ratio",
     "moves",
     "placed",
 ]

@@ -16,8 +16,8 @@ jump hashing (numbered buckets need a leader). See Karger 1997; Dynamo 2007 sect
 from __future__ import annotations
 
 from array import array
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +36,13 @@ from zoned.core.names import (
     key_hash,
 )
 from zoned.core.ring.hashing import MAX_MEMBERS, Words, owners_of, ring_id, token_words
+from zoned.core.ring.serving import Indices, not_flipped, with_former
 from zoned.core.ring.settings import RingSettings
 from zoned.core.ring.walk import preference_lists
 from zoned.core.ring.weights import counted_weight, token_counts
 
 _SHIFT = 64 - SHARD_BITS
+_MAX_CODE = 1 << 62
 
 
 class RingMember(NamedTuple):
@@ -89,14 +91,17 @@ class Ring:
         if members:
             codes = {zone: code for code, zone in enumerate(self._zone_members)}
             zones = np.array([codes[member.zone] for member in members], dtype=np.uint16)
-            self._columns = preference_lists(
-                owners_of(self._words), zones, _first_tokens(self._words), length
-            )
-            self._first = array("H", self._columns[0].tobytes())
-            boxes = np.empty(len(members), dtype=object)  # numpy deals objects out faster than Python does
-            for index, member in enumerate(members):
-                boxes[index] = member
-            self._owner = boxes.take(self._columns[0]).tolist()
+            self._fill(preference_lists(owners_of(self._words), zones, _first_tokens(self._words), length))
+
+    def _fill(self, columns: Indices) -> None:
+        """Take these preference lists for the table; what was looked up in another is forgotten."""
+        self._lists, self._homes, self._groups = {}, {}, {}
+        self._columns = columns
+        self._first = array("H", columns[0].tobytes())
+        boxes = np.empty(len(self.members), dtype=object)  # numpy deals objects out faster than Python does
+        for index, member in enumerate(self.members):
+            boxes[index] = member
+        self._owner = boxes.take(columns[0]).tolist()
 
     @staticmethod
     def build(members: Sequence[RingMember], settings: RingSettings) -> Ring:
@@ -112,6 +117,47 @@ class Ring:
         if all(member.node != node for member in self.members):
             return self
         return Ring(tuple([member for member in self.members if member.node != node]), self._settings)
+
+    def serving(self, pending: Mapping[NodeName, int], former: Ring | None = None) -> Ring:
+        """This ring as it serves: what newcomers have not taken over yet is looked up at those who would own
+        it without them. ``pending``: masks of groups (``serving.py``), of those that have any. ``former``:
+        the ring without these members, if it is at hand. This one if nobody is pending, or everybody.
+
+        Of the same id and members; only look-ups differ, and the shares that follow from them."""
+        late = [pending.get(member.node, 0) for member in self.members]
+        settled = tuple([member for member, mask in zip(self.members, late, strict=True) if not mask])
+        if not 0 < len(settled) < len(self.members):
+            return self
+        if former is None or former.members != settled:
+            former = Ring(settled, self._settings)
+        index = {member: number for number, member in enumerate(self.members)}
+        number_of = np.array([index[member] for member in settled], dtype=np.uint16)
+        made = copy(self)
+        made._in_zone = {}
+        for zone in dict.fromkeys(m.zone for m, mask in zip(self.members, late, strict=True) if mask):
+            if zone in former._zone_members:
+                own = np.asarray(self._walk_zone(zone))
+                there = number_of[np.asarray(former._walk_zone(zone))]
+                made._in_zone[zone] = array("H", np.where(not_flipped(own, late), there, own).tobytes())
+        lists = former._with_newcomers(number_of, index)
+        made._fill(with_former(self._columns, lists, not_flipped(self._columns[0], late)))
+        return made
+
+    def _with_newcomers(
+        self, number_of: npt.NDArray[np.uint16], index: Mapping[RingMember, int]
+    ) -> list[Indices | int]:
+        """Our preference lists in the numbers of a larger ring, and where they end who of it is not among us:
+        first one of each zone that we have nobody of."""
+        distinct = len(self._zone_members)
+        zones = dict.fromkeys(self._zone_members)
+        new_zones: list[Indices | int] = []
+        others: list[Indices | int] = []
+        for member, number in index.items():
+            if member not in self.members:
+                (others if member.zone in zones else new_zones).append(number)
+                zones[member.zone] = None
+        lists: list[Indices | int] = list(number_of[self._columns])
+        return [*lists[:distinct], *new_zones, *lists[distinct:], *others]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ring) and self.ring_id == other.ring_id
@@ -190,13 +236,21 @@ class Ring:
     def _count_groups(self, columns: int) -> tuple[HomeGroup, ...]:
         if not self.members or not columns:
             return ()
-        counted: Counter[tuple[Zone, ...]] = Counter()
-        zones = [member.zone for member in self.members]
-        chosen, sizes = np.unique(self._columns[:columns], axis=1, return_counts=True)
-        for row, shards in zip(chosen.T.tolist(), sizes.tolist(), strict=True):
-            counted[tuple([zones[index] for index in row])] += shards
-        largest_first = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-        return tuple(HomeGroup(group, shards) for group, shards in largest_first)
+        zones = list(self._zone_members)
+        number = {zone: place for place, zone in enumerate(zones)}
+        zone_of = np.array([number[member.zone] for member in self.members], dtype=np.int64)
+        rows = zone_of[self._columns[:columns]]
+        codes = rows[0]  # a shard's zones as one number: sorting rows of numbers takes ten times as long
+        for row in rows[1:]:
+            if int(codes.max()) >= _MAX_CODE // len(zones):
+                codes = np.unique(codes, return_inverse=True)[1]
+            codes = codes * len(zones) + row
+        _, one_of, sizes = np.unique(codes, return_index=True, return_counts=True)
+        found = [
+            HomeGroup(tuple([zones[place] for place in group]), shards)
+            for group, shards in zip(rows[:, one_of].T.tolist(), sizes.tolist(), strict=True)
+        ]
+        return tuple(sorted(found, key=lambda group: (-group.shards, group.zones)))
 
     def _walk_zone(self, zone: Zone) -> array[int]:
         """First owner per shard as if only this zone's members were on the ring."""

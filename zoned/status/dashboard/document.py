@@ -10,7 +10,7 @@ from __future__ import annotations
 from zoned.core.members import Member
 from zoned.core.names import InstanceKey
 from zoned.core.records import LedgerLine, PlanLine, Want
-from zoned.core.snapshot import Snapshot
+from zoned.core.snapshot import RingMemberView, Snapshot
 from zoned.status import shapes
 from zoned.status.dashboard.markup import Markup, percent, size, span, table, tag, text
 from zoned.status.dashboard.ring_picture import hues, ring_picture, swatch
@@ -101,7 +101,7 @@ def _ring(snapshot: Snapshot) -> Markup:
     ring = snapshot.ring
     colours = hues(ring)
     rows = [
-        (m.node, swatch(m.zone, colours), m.weight, m.state.value, percent(m.owned_ratio))
+        (m.node, swatch(m.zone, colours), m.weight, _ring_state(m), percent(m.owned_ratio))
         for m in ring.members
     ]
     banner = Markup("")
@@ -112,6 +112,11 @@ def _ring(snapshot: Snapshot) -> Markup:
         banner = tag("p", f"Rings differ: {others}", class_="banner")
     members = table(("node", "zone", "weight", "state", "owns"), rows, "No placement members.")
     return _section("Ring", banner, tag("div", ring_picture(ring), members, class_="side"))
+
+
+def _ring_state(member: RingMemberView) -> str:
+    state = shapes.ring_state(member)
+    return f"{state}, {percent(member.flipped_ratio)} taken over" if state == shapes.WARMING else state
 
 
 def _members(snapshot: Snapshot) -> Markup:
