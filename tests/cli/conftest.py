@@ -76,6 +76,7 @@ def ledger_line(dependency: str) -> LedgerLine:
         dependency=dependency,
         requests=1000,
         hits=900,
+        peer_hits=40,
         lru_hit_ratio=0.8,
         latency_s=20.0,
         lru_latency_s=40.0,

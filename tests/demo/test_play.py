@@ -38,7 +38,7 @@ ROWS = [(number * 3600.0, number % 2, number % 3, b"c%d" % number) for number in
 
 @pytest.mark.parametrize("seconds", [20.0, 90.0, 130.0, 3600.0])
 def test_the_live_part_is_the_end_and_its_rate_is_bounded(seconds: float) -> None:
-    play = cut(trace_of(ROWS), seconds)
+    play = cut(trace_of(ROWS), seconds, 0.5)
     assert MIN_LIVE_S <= play.live_s <= MAX_LIVE_S
     assert play.sessions[0].at_s == 0, "it begins with a read"
     assert 1.0 <= play.rate <= MAX_RATE
@@ -50,7 +50,7 @@ def test_the_live_part_is_the_end_and_its_rate_is_bounded(seconds: float) -> Non
 def test_a_group_is_one_session_in_the_order_of_its_lines() -> None:
     end = 40 * DAY
     rows = [*ROWS[:100], (end, 1, 2, b"x"), (end, 1, 0, b"x"), (end, 0, 1, b"y"), (end, 1, 1, b"x")]
-    play = cut(trace_of(rows), 90.0)
+    play = cut(trace_of(rows), 90.0, 0.5)
     last = [session for session in play.sessions if session.at_s == play.live_s]
     assert [(s.zone, s.client, [key.key for key in s.keys]) for s in last] == [
         ("b", b"x", [b"2", b"0", b"1"]),
@@ -59,13 +59,13 @@ def test_a_group_is_one_session_in_the_order_of_its_lines() -> None:
 
 
 def test_a_short_trace_is_played_too() -> None:
-    play = cut(trace_of([(float(number), 0, 0, b"") for number in range(100)]), 20.0)
+    play = cut(trace_of([(float(number), 0, 0, b"") for number in range(100)]), 20.0, 0.5)
     assert play.live_s == pytest.approx(99 * 0.9)
     assert play.requests == 90
 
 
 def test_the_agents_season_is_the_traces_when_the_day_begins(tmp_path: Path) -> None:
-    play = cut(trace_of(ROWS), 90.0)
+    play = cut(trace_of(ROWS), 90.0, 0.5)
     agent = agents_of(play.zones, tmp_path)[0]
     configure(agent, agent, play, DemoOptions(), 1, time.time() - 1.0)
     who = load(agent.directory / "zoned.toml", {}, {}).agent

@@ -15,6 +15,7 @@ LEDGER = {
     "prefetched": 4,
     "prefetch_used": 2,
     "prefetched_bytes": 100,
+    "fabric_hit_ratio": 0.75,
     "lru_hit_ratio": 0.25,
     "lru_mean_latency_ms": 20.0,
 }
@@ -25,7 +26,7 @@ def test_counts_add_up_and_means_are_weighted() -> None:
     quiet = {**LEDGER, "requests": 100, "hit_ratio": 0.1, "mean_latency_ms": 30.0}
     total = add_ledgers([busy, quiet])
     assert total["requests"] == 400 and total["origin_fetches"] == 2 and total["prefetched_bytes"] == 200
-    assert total["hit_ratio"] == pytest.approx(0.4)
+    assert total["hit_ratio"] == pytest.approx(0.4) and total["fabric_hit_ratio"] == 0.75
     assert total["mean_latency_ms"] == pytest.approx(15.0)
 
 

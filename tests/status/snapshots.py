@@ -52,6 +52,7 @@ def ledger_line(dependency: str, **changes: Any) -> LedgerLine:
         dependency=dependency,
         requests=1000,
         hits=800,
+        peer_hits=75,
         lru_hit_ratio=0.7,
         latency_s=50.0,
         lru_latency_s=90.0,

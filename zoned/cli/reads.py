@@ -139,6 +139,7 @@ def _ledger_lines(value: Mapping[str, Any]) -> Iterable[str]:
         "dependency",
         "requests",
         "hit_ratio",
+        "fabric_hit_ratio",
         "lru_hit_ratio",
         "mean_latency_ms",
         "lru_mean_latency_ms",

@@ -19,8 +19,8 @@ from zoned.cli.output import asks_agent, cell, columns_of
 _STATE_STYLES = {"alive": "green", "suspect": "yellow", "failed": "red", "leaving": "yellow", "left": "dim"}
 _MEMBERS = ("node", "zone", "state", "weight", "rtt_seconds", "since")
 _DEPENDENCIES = (
-    *("dependency", "requests", "hit_ratio", "lru_hit_ratio", "mean_latency_ms", "lru_mean_latency_ms"),
-    *("misses_avoided", "prefetched", "prefetch_used"),
+    *("dependency", "requests", "hit_ratio", "fabric_hit_ratio", "lru_hit_ratio"),
+    *("mean_latency_ms", "lru_mean_latency_ms", "misses_avoided", "prefetched", "prefetch_used"),
 )
 _MAX_ROWS = 15
 

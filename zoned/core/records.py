@@ -388,6 +388,7 @@ class LedgerLine:
     dependency: Dependency
     requests: int
     hits: int
+    peer_hits: int  # reads that a copy in another zone answered
     lru_hit_ratio: float
     latency_s: float  # sum over the requests, at the measured means per source
     lru_latency_s: float

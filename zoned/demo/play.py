@@ -48,9 +48,10 @@ class Play:
         return sum(len(session.keys) for session in self.sessions)
 
 
-def cut(trace: Trace, seconds: float, share: float = 0.05) -> Play:
+def cut(trace: Trace, seconds: float, share: float) -> Play:
     """Cut a trace so that its last 24 to 36 hours (nearly all of it, if it is shorter) last ``seconds``, or
-    longer where that would be faster than ``MAX_RATE``. The live part begins with a read."""
+    longer where that would be faster than ``MAX_RATE``. The live part begins with a read. ``share``: how much
+    of all objects a zone's cache holds."""
     end_s, span_s = trace.ts[-1], trace.ts[-1] - trace.ts[0]
     most_s = min(MAX_LIVE_S, span_s * 0.9)
     first_s = next(ts for ts in trace.ts if ts >= end_s - most_s)

@@ -20,7 +20,7 @@ _SUMS = (
     "prefetch_used",
     "prefetched_bytes",
 )
-_MEANS = ("hit_ratio", "lru_hit_ratio", "mean_latency_ms", "lru_mean_latency_ms")
+_MEANS = ("hit_ratio", "fabric_hit_ratio", "lru_hit_ratio", "mean_latency_ms", "lru_mean_latency_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,8 @@ def add_ledgers(ledgers: list[dict[str, Any]]) -> dict[str, float]:
 async def report(
     pool: Pool, agreed: bool, traffic: Traffic, past: Past, killed: Killed | None, drained: Drained | None
 ) -> dict[str, Any]:
-    """contract.md's "Demo's JSON", and a little more."""
+    """contract.md's "Demo's JSON", and a little more. ``hit_ratio`` counts what a zone's own store answered,
+    as plain LRU's does; ``fabric_hit_ratio`` also what a copy in another zone did."""
     ledgers = [await pool.get(agent, "v1/ledger") for agent in pool.alive]
     ledgers += [killed.ledger] if killed is not None else []
     total = add_ledgers(ledgers)
@@ -71,6 +72,7 @@ async def report(
         "ring_id": ring["ring_id"],
         "requests": int(total["requests"]),
         "hit_ratio": round(total["hit_ratio"], 4),
+        "fabric_hit_ratio": round(total["fabric_hit_ratio"], 4),
         "lru_hit_ratio": round(total["lru_hit_ratio"], 4),
         "mean_latency_ms": round(total["mean_latency_ms"], 3),
         "lru_mean_latency_ms": round(total["lru_mean_latency_ms"], 3),

@@ -116,7 +116,8 @@ class LiveScreen(TextScreen):
                 "zone",
                 "state",
                 "reads",
-                "hit ratio",
+                "hit here",
+                "or elsewhere",
                 "plain LRU",
                 "prefetched",
                 "used",
@@ -130,13 +131,14 @@ class LiveScreen(TextScreen):
                 except (DemoError, aiohttp.ClientError, OSError, TimeoutError):
                     ledger = None
                 if ledger is None:
-                    table.add_row(agent.zone, "[red]down", *[""] * 7, agent.url)
+                    table.add_row(agent.zone, "[red]down", *[""] * 8, agent.url)
                     continue
                 table.add_row(
                     agent.zone,
                     "up",
                     str(ledger["requests"]),
                     f"{ledger['hit_ratio']:.3f}",
+                    f"{ledger['fabric_hit_ratio']:.3f}",
                     f"{ledger['lru_hit_ratio']:.3f}",
                     str(ledger["prefetched"]),
                     str(ledger["prefetch_used"]),
@@ -156,7 +158,9 @@ class LiveScreen(TextScreen):
 def result_table(result: dict[str, Any]) -> Table:
     """The report for people."""
     table = Table("", "zoned", "plain LRU", title="what the agents measured")
-    table.add_row("hit ratio", f"{result['hit_ratio']:.3f}", f"{result['lru_hit_ratio']:.3f}")
+    lru = f"{result['lru_hit_ratio']:.3f}"
+    table.add_row("hit in its own zone", f"{result['hit_ratio']:.3f}", lru)
+    table.add_row("hit there or in another zone", f"{result['fabric_hit_ratio']:.3f}", lru)
     table.add_row(
         "mean latency, ms", f"{result['mean_latency_ms']:.1f}", f"{result['lru_mean_latency_ms']:.1f}"
     )
@@ -172,7 +176,8 @@ def result_table(result: dict[str, Any]) -> Table:
     if result["drained"] is not None:
         drained = result["drained"]
         again = f"{drained['extra_misses']} origin fetches of the {drained['held']} instances held before"
-        table.add_row("drain", f"{drained['zone']} in {drained['waited_s']} s, then {again}", "")
+        moved = f"in {drained['moved_reads']} reads elsewhere"
+        table.add_row("drain", f"{drained['zone']} in {drained['waited_s']} s, then {again}, {moved}", "")
     table.add_row(
         "ring", f"{result['agents']} agents, " + ("all agree" if result["ring_agreed"] else "NOT agreed"), ""
     )

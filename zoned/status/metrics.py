@@ -265,6 +265,7 @@ def _prefetch(view: Snapshot) -> Iterable[Metric]:
         return
     yield CounterMetricFamily("zoned_requests", "Reads answered.", total.requests)
     yield CounterMetricFamily("zoned_hits", "Reads answered from this zone's store.", total.hits)
+    yield CounterMetricFamily("zoned_peer_hits", "Reads that another zone's copy answered.", total.peer_hits)
     yield GaugeMetricFamily(
         "zoned_shadow_lru_hit_ratio", "What plain LRU of the same size would have hit.", total.lru_hit_ratio
     )

@@ -329,11 +329,13 @@ def ledger(snapshot: Snapshot) -> Json:
 
 
 def ledger_line(line: LedgerLine) -> Json:
-    """One line of the ledger; ``lru_*`` is what the shadow LRU would have done."""
+    """One line of the ledger; ``fabric_hit_ratio`` counts what another zone's copy answered, too; ``lru_*``
+    is what the shadow LRU would have done."""
     return {
         "requests": line.requests,
         "hits": line.hits,
         "hit_ratio": ratio(line.hits, line.requests),
+        "fabric_hit_ratio": ratio(line.hits + line.peer_hits, line.requests),
         "lru_hit_ratio": round(line.lru_hit_ratio, 6),
         "mean_latency_ms": ratio(1000 * line.latency_s, line.requests),
         "lru_mean_latency_ms": ratio(1000 * line.lru_latency_s, line.requests),

@@ -37,7 +37,7 @@ def test_a_line_as_a_record():
     ledger.fetched(Reason.DEMAND, "d", 9, Source.ORIGIN)  # that is what `served` counts
     everything, record = ledger.priced(price)
     assert record.dependency == "d" and everything.dependency == ""
-    assert (record.requests, record.hits, record.lru_hit_ratio) == (4, 1, 0.25)
+    assert (record.requests, record.hits, record.peer_hits, record.lru_hit_ratio) == (4, 1, 1, 0.25)
     assert (record.origin_fetches, record.lru_origin_fetches, record.peer_transfers) == (3, 3.0, 3)
     assert (record.prefetched, record.prefetched_bytes) == (3, 157)
 

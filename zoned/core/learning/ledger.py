@@ -124,6 +124,7 @@ class Line:
             dependency=dependency,
             requests=self.requests,
             hits=self.local,
+            peer_hits=self.peer,
             lru_hit_ratio=1.0 - misses / self.requests if self.requests else 0.0,
             latency_s=tally.latency_s(prices),
             lru_latency_s=tally._replace(lru_misses=misses).lru_latency_s(prices),

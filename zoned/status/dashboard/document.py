@@ -70,11 +70,15 @@ def _head(snapshot: Snapshot, version: str, ready: bool) -> Markup:
 
 def _ledger(snapshot: Snapshot) -> Markup:
     heads = (
-        "dependency", "requests", "hits", "LRU would hit", "misses avoided", "latency ms", "LRU latency ms",
+        "dependency", "requests", "hits", "with other zones", "LRU would hit", "misses avoided", "latency ms",
+        "LRU latency ms",
         "origin", "LRU origin", "from peers", "prefetched", "of them used", "bytes",
     )  # fmt: skip
     rows = [_ledger_row(line) for line in snapshot.ledger[: SHOWN + 1] if line.requests]
-    note = "LRU: an exact LRU of the same size on the same reads, priced with the same measured latencies."
+    note = (
+        "Hits: from this zone's store; with other zones: also what a copy elsewhere answered. "
+        "LRU: an exact LRU of the same size on the same reads, priced with the same measured latencies."
+    )
     return _section("Does it pay", table(heads, rows, "No reads yet."), tag("p", note, class_="note"))
 
 
@@ -84,6 +88,7 @@ def _ledger_row(line: LedgerLine) -> tuple[object, ...]:
         line.dependency or tag("b", "all"),
         line.requests,
         percent(told["hit_ratio"]),
+        percent(told["fabric_hit_ratio"]),
         percent(line.lru_hit_ratio),
         round(told["misses_avoided"]),
         round(told["mean_latency_ms"], 2),
