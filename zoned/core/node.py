@@ -70,9 +70,7 @@ class Node:
         self._last_turn_s = now.mono_s
         self._pace_s = settings.turn_interval_s
         self._moving_pace_s = min(settings.turn_interval_s, settings.placement.drain_interval_s)
-        self._moving = (
-            False  # a zone is being given up, or an agent warms: the loop turns as often as somebody waits
-        )
+        self._moving = False  # copies change zones: the loop turns as often as somebody waits for it
         self._dirty = True  # something happened that the next turn should look at
         if state is not None:
             persistence.restore_state(stages, state, now)
