@@ -182,14 +182,22 @@ def a_better_eviction_is_found_and_used() -> bool:
 
 
 def a_drifting_forecast_is_fitted_anew() -> bool:
+    learning = LearningSettings(drift_lambda=0.5, drift_samples=3, refit_interval_s=0.0)
+    return fitted_anew(learning, PlacementSettings(adjust_above_error=1e9))
+
+
+def a_forecast_that_is_wrong_is_fitted_anew() -> bool:
+    return fitted_anew(LearningSettings(drift_lambda=1e9), PlacementSettings(adjust_above_error=0.3))
+
+
+def fitted_anew(learning: LearningSettings, placement: PlacementSettings) -> bool:
     forecast = ForecastSettings(
         worker_enabled=True, min_fit_points=4, refit_pause_s=3600.0, refit_interval_s=1e9, job_timeout_s=1e9
     )
-    learning = LearningSettings(drift_lambda=0.5, drift_samples=3, refit_interval_s=0.0)
     gossip = replace(  # nobody to talk to, for a day
         GossipSettings(), probe_interval_s=600.0, reconcile_interval_s=600.0, push_pull_interval_s=600.0
     )
-    solo = Solo(forecast=forecast, learning=learning, gossip=gossip, idle_turn_s=600.0)
+    solo = Solo(forecast=forecast, learning=learning, placement=placement, gossip=gossip, idle_turn_s=600.0)
     answered = 0
     for hour in range(24):
         for _ in range(10 if hour < 16 else 60 if hour % 3 == 0 else 1):
@@ -517,6 +525,7 @@ ARROWS: dict[Callable[[], bool], tuple[Arrow, ...]] = {
         Arrow("job -> worker", Forecaster, "fit_due", nothing),
         Arrow("worker -> forecaster", Forecaster, "fitted", nothing),
     ),
+    a_forecast_that_is_wrong_is_fitted_anew: (Arrow("errors -> planner", Planner, "adjust", always(())),),
     a_restart_begins_with_what_was_hot: (
         Arrow("heat -> prefetcher", Prefetcher, "restart", nothing),
         Arrow("cache -> heat", CacheController, "heat_list", always(())),

@@ -87,17 +87,16 @@ class Joining:
         self._inheritance.only_from(self._up())
         flips = self.own.step(others, self._givers(), self._inheritance.groups(), now)
         self.look(now)
-        notes: list[Action] = []
-        if phase is Phase.ALONE and self.own.phase is not Phase.ALONE and others:
-            notes.append(_note(f"warming begun in a ring of {len(ring.members)} members", ()))
-        if others and self.own.phase is Phase.SETTLED:
+        assert flips.warm & flips.late == 0
+        if phase is Phase.ALONE and self.own.phase is Phase.WARMING:
+            return [_note(f"warming begun in a ring of {len(ring.members)} members", ())]
+        if phase is Phase.WARMING and self.own.phase is Phase.SETTLED:
             warm, late = self.counters["groups_flipped_warm"], self.counters["groups_flipped_late"]
             took_s = now.mono_s - self.own.since.mono_s
             fields = (("seconds", round(took_s, 3)), ("warm", warm), ("late", late))
             text = f"warming ended after {took_s:.1f} s: {warm} of {warm + late} groups of shards were warm"
-            notes.append(_note(text, fields))
-        assert flips.warm & flips.late == 0
-        return notes
+            return [_note(text, fields)]
+        return []  # where nobody had anything for us, it is not worth a line
 
     def look(self, now: Instant) -> None:
         """Go by the ring and the summaries as they are now."""

@@ -15,13 +15,14 @@ traces more than a move does).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 from zlib import crc32
 
 from zoned.core.events import Drain, Event, Join, Pause, Stop, StopKind
 from zoned.core.names import Zone
+from zoned.core.placement import Phase
 from zoned.core.records import Source
 from zoned.core.settings import NodeSettings
 from zoned.simulation.cluster import Cluster, chance, gossip_address
@@ -133,7 +134,9 @@ class MovingPool:
             instant_fetches=True,
             answered=self._answered,
         )
-        self.hosts: list[Host] = [self._cluster.add(settings(zone)) for zone in range(len(trace.zone_names))]
+        self.hosts: list[Host] = [
+            self._cluster.add(self._prepared(settings(zone))) for zone in range(len(trace.zone_names))
+        ]
         self._serving = [True] * len(self.hosts)
         self.course: list[int] = []  # origin fetches in all before every hundredth read
 
@@ -169,6 +172,12 @@ class MovingPool:
         return self._toll(before, waited_s), moved if moved is not None else len(trace)
 
     # ---- inside ---------------------------------------------------------------------------------
+
+    def _prepared(self, settings: NodeSettings) -> NodeSettings:
+        """Who joins cold owns its shards at once, and nobody passes anything on to it."""
+        if self._move.kind is Kind.JOIN and self._how is Prepared.COLD:
+            return replace(settings, placement=replace(settings.placement, warm_within_s=0.0))
+        return settings
 
     def _boot(self) -> None:
         absent = self._zone if self._move.kind is Kind.JOIN else -1
@@ -210,7 +219,8 @@ class MovingPool:
             return node.plan is not None and node.plan.drained
         if self._move.kind is Kind.LEAVE:
             return not node.farewell.handing_over
-        return len(node.agreement.ring.members) == len(self.hosts)
+        there = len(node.agreement.ring.members) == len(self.hosts)
+        return there and node.joining.own.phase is Phase.SETTLED
 
     def _move_clients(self) -> None:
         if self._how is not Prepared.NOT_AT_ALL:

@@ -319,3 +319,18 @@ def test_why_says_what_the_plan_looked_at() -> None:
     assert "the plan does not want it" in why(3)
     nothing = bench.planner.why(key(3), hashed(3), ring_of(()), bench.cache, None, None)
     assert "no plan has been made yet" in nothing
+
+
+def test_whose_error_rises_over_the_threshold_is_named_once_until_it_falls_again() -> None:
+    bench = Bench(adjust_above_error=0.8)
+    line = forecast_of({}).dependencies[0]
+
+    def adjust(**errors: float) -> tuple[str, ...]:
+        lines = tuple(replace(line, dependency=name, error=error) for name, error in errors.items())
+        return bench.planner.adjust(replace(bench.forecast, dependencies=lines))
+
+    assert adjust(a=0.5, b=0.9, c=2.0) == ("c", "b")
+    assert adjust(a=0.9, b=0.9, c=2.0) == ("a",)
+    assert adjust(a=0.9, b=0.7, c=2.0) == ()
+    assert adjust(a=0.9, b=0.9, c=2.0) == ("b",)
+    assert bench.planner.counters["adjusted"] == 4

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
-from tests.core.placement.scenery import DEP, ring_of, zones_of
+from tests.core.placement.scenery import DEP, forecast_of, ring_of, zones_of
 from zoned.core.names import SHARDS
 from zoned.core.placement import PlacementSettings, adjust_dependencies
-from zoned.core.placement.policy import Policies, sharding_lines
+from zoned.core.placement.policy import Policies, prediction_errors, sharding_lines
 from zoned.core.records import DependencyPolicy, Reason
 
 SETTINGS = PlacementSettings()
@@ -59,3 +60,16 @@ def test_adjust_dependencies_names_those_over_the_threshold_worst_first() -> Non
     errors = {"fine": 0.2, "edge": 0.5, "bad": 0.7, "worse": 3.0, "unknown": nan, "also": 0.7}
     assert adjust_dependencies(errors, 0.5) == ("unknown", "worse", "also", "bad")
     assert adjust_dependencies({}, 0.5) == ()
+
+
+def test_the_error_that_counts_is_that_of_the_shortest_horizon_once_it_is_known() -> None:
+    line = forecast_of({}, more=("catalog",)).dependencies[0]
+    forecast = replace(
+        forecast_of({}),
+        dependencies=(
+            replace(line, horizon_s=86_400.0, error=0.1),
+            replace(line, horizon_s=3600.0, error=0.9),
+            replace(line, dependency="catalog", error=None),
+        ),
+    )
+    assert prediction_errors(forecast) == {DEP: 0.9}

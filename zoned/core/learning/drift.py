@@ -5,8 +5,8 @@ the mean keeps the sum near its own minimum; a lasting rise pulls it away, and w
 lambda the change is called. Then everything starts afresh, since the mean is no longer that of this world.
 
 Only rises count: a forecast that got better needs no refit. Rejected: ADWIN (keeps a window of values per
-dependency, and answers a question that we do not ask: when), and a fixed limit on the error (that is the
-planner's `adjust_dependencies`; a series that can only be forecast badly would refit for ever).
+dependency, and answers a question that we do not ask: when), and a fixed limit on the error (a series that
+can only be forecast badly would refit for ever; the planner's `adjust_dependencies` names it once).
 Paper: Page 1954; Gama et al., "A survey on concept drift adaptation", 2014, section 3.2.
 """
 

@@ -27,7 +27,7 @@ from zoned.core.placement.demand import HOUR_S, Demand, HotLists
 from zoned.core.placement.drain import Evacuation, drain_wants, evacuation, replication
 from zoned.core.placement.explain import explain
 from zoned.core.placement.migration import Offers
-from zoned.core.placement.policy import Policies, sharding_lines
+from zoned.core.placement.policy import Policies, adjust_dependencies, prediction_errors, sharding_lines
 from zoned.core.placement.room import room_of
 from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
@@ -78,8 +78,9 @@ class Planner:
         self._lines_of: tuple[str, tuple[Dependency, ...]] | None = None
         self._thresholds: Thresholds = {}
         self._overlaps: Mapping[Dependency, float] = {}
+        self._over: tuple[Dependency, ...] = ()  # whose error was over the threshold at last
         self.counters: dict[str, int] = dict.fromkeys(
-            ("plans", "wants", "wants_dropped", "wants_not_worth_room", "passed_on"), 0
+            ("plans", "wants", "wants_dropped", "wants_not_worth_room", "passed_on", "adjusted"), 0
         )
         self.counters |= self._offers.counters
 
@@ -154,6 +155,15 @@ class Planner:
         self.counters |= self._offers.counters
         self.counters["passed_on"] = self._passed_on.counters["offered"]
         return self._plan
+
+    def adjust(self, forecast: Forecast) -> tuple[Dependency, ...]:
+        """Whose prediction error has just risen over the threshold, worst first: to be refitted. The plan
+        that follows is made by what the new models say. Each is named once, until its error falls again."""
+        over = adjust_dependencies(prediction_errors(forecast), self._settings.adjust_above_error)
+        fresh = tuple([name for name in over if name not in self._over])
+        self._over = over
+        self.counters["adjusted"] += len(fresh)
+        return fresh
 
     def _again(self) -> Plan:
         """The last plan, without the offers that were made already."""

@@ -15,7 +15,7 @@ from math import inf, isnan
 
 from zoned.core.names import Dependency
 from zoned.core.placement.settings import PlacementSettings
-from zoned.core.records import DependencyPolicy, PlanLine, Reason
+from zoned.core.records import DependencyPolicy, Forecast, PlanLine, Reason
 from zoned.core.ring import HomeGroup, Ring
 
 REPLICATE, AUTO, LRU = "replicate", "auto", "lru"
@@ -100,3 +100,14 @@ def adjust_dependencies(errors: Mapping[Dependency, float], threshold: float) ->
     known = ((inf if isnan(error) else error, name) for name, error in errors.items())
     over = [(error, name) for error, name in known if error > threshold]
     return tuple(name for error, name in sorted(over, key=lambda pair: (-pair[0], pair[1])))
+
+
+def prediction_errors(forecast: Forecast) -> dict[Dependency, float]:
+    """The error of each dependency at its shortest horizon, where it is known yet."""
+    nearest: dict[Dependency, tuple[float, float]] = {}
+    for line in forecast.dependencies:
+        if line.error is not None:
+            known = nearest.get(line.dependency)
+            if known is None or line.horizon_s < known[0]:
+                nearest[line.dependency] = (line.horizon_s, line.error)
+    return {name: error for name, (_, error) in nearest.items()}

@@ -23,6 +23,9 @@ class PlacementSettings:
     """The same for ELSEWHERE wants."""
     home_threshold: float = 0.5
     """The same for HOME wants of ``auto`` dependencies: least P(some other zone will ask for it)."""
+    adjust_above_error: float = 1.0
+    """A forecast whose error rises over this is refitted (``adjust_dependencies``): mean absolute error over
+    mean demand; at 1.0 it is as bad as guessing nothing. Range > 0. Lower: more fits, within their budget."""
     transfer_price_s_per_mib: float = 0.01
     """What moving one MiB costs, in seconds of latency. A want must save more than it moves. 0: free."""
     min_saved_s: float = 0.0005
