@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from itertools import pairwise
 from math import sqrt
 from random import Random
@@ -183,7 +184,20 @@ def test_groups_are_the_table_summed() -> None:
             homes = ring.homes(shard << 48, replicas)
             counted[homes] = counted.get(homes, 0) + 1
         assert {group.zones: group.shards for group in groups} == counted
+        assert groups == tuple(sorted(groups, key=lambda group: (-group.shards, group.zones)))
         assert ring.groups(replicas) is groups
+        assert ring.groups(replicas, len(groups)) == groups
+        if len(groups) > 2:
+            rest = sum(group.shards for group in groups[2:])
+            assert ring.groups(replicas, 3) == ((*groups[:2], HomeGroup((), rest)) if groups[3:] else groups)
+
+
+def test_groups_of_more_zones_than_a_number_has_room_for() -> None:
+    ring = Ring.build(pool(70, 70), RingSettings(preference_length=16, vnodes=32))
+    groups = ring.groups(14)  # 70 ** 14 is beyond 64 bits
+    assert sum(group.shards for group in groups) == SHARDS
+    counted = Counter(ring.homes(shard << 48, 14) for shard in range(0, SHARDS, 13))
+    assert set(counted) <= {group.zones for group in groups if len(set(group.zones)) == 14}
 
 
 def test_one_zone_gets_members_after_the_first() -> None:

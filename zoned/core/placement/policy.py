@@ -10,13 +10,13 @@ local ones), so it is the operator's word, never the default.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import inf, isnan
 
 from zoned.core.names import Dependency
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.records import DependencyPolicy, Forecast, PlanLine, Reason
-from zoned.core.ring import HomeGroup, Ring
+from zoned.core.ring import Ring
 
 REPLICATE, AUTO, LRU = "replicate", "auto", "lru"
 
@@ -74,21 +74,12 @@ def sharding_lines(
     for dependency in sorted({*policies.names(), *dependencies}):
         replicas = policies.replicas(dependency, ring)
         words = _WORDS[policies.kind(dependency)]
-        groups = _first_lines(ring.groups(replicas), settings.max_lines_per_dependency)
-        for group in groups:
+        for group in ring.groups(replicas, settings.max_lines_per_dependency):
             reason = words if group.zones else f"{words} (the smaller groups together)"
             lines.append(PlanLine(dependency, group.zones, group.shards, replicas, reason))
         if len(lines) >= settings.max_lines:
             break
     return tuple(lines[: settings.max_lines])
-
-
-def _first_lines(groups: Sequence[HomeGroup], limit: int) -> list[HomeGroup]:
-    """The largest groups; the rest as one without zones, so that the shards still add up."""
-    if len(groups) <= limit:
-        return list(groups)
-    shown = list(groups[: limit - 1])
-    return [*shown, HomeGroup((), sum(group.shards for group in groups[limit - 1 :]))]
 
 
 def adjust_dependencies(errors: Mapping[Dependency, float], threshold: float) -> tuple[Dependency, ...]:

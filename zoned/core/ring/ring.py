@@ -77,7 +77,7 @@ class Ring:
         )
         self._lists: dict[Shard, tuple[RingMember, ...]] = {}  # memo, made when first asked for
         self._homes: dict[int, tuple[Zone, ...]] = {}  # memo per (shard, replicas)
-        self._groups: dict[int, tuple[HomeGroup, ...]] = {}
+        self._groups: dict[tuple[int, int], tuple[HomeGroup, ...]] = {}
         self._in_zone: dict[Zone, array[int]] = {}
         self._zone_members: dict[Zone, list[int]] = {}
         for index, member in enumerate(members):
@@ -222,35 +222,41 @@ class Ring:
         """Per shard, the index in ``members`` of its first owner (empty in an empty ring). Read only."""
         return self._first
 
-    def groups(self, replicas: int) -> tuple[HomeGroup, ...]:
-        """The sharding configuration: how many shards are homed on which zones, largest first; made once."""
-        found = self._groups.get(replicas)
+    def groups(self, replicas: int, most: int = SHARDS) -> tuple[HomeGroup, ...]:
+        """The sharding configuration: how many shards are homed on which zones, largest first; made once. No
+        more than ``most``: the last one then has no zones, and the shards of all that are smaller."""
+        found = self._groups.get((replicas, most))
         if found is None:
-            found = self._groups[replicas] = self._count_groups(self._distinct(replicas))
+            found = self._groups[replicas, most] = self._count_groups(self._distinct(replicas), most)
         return found
 
     def _distinct(self, replicas: int) -> int:
         """How many columns of the table are homes: they are of different zones only as far as zones go."""
         return max(0, min(replicas, len(self._zone_members), len(self._columns)))
 
-    def _count_groups(self, columns: int) -> tuple[HomeGroup, ...]:
+    def _count_groups(self, columns: int, most: int) -> tuple[HomeGroup, ...]:
         if not self.members or not columns:
             return ()
-        zones = list(self._zone_members)
+        zones = sorted(self._zone_members)
         number = {zone: place for place, zone in enumerate(zones)}
         zone_of = np.array([number[member.zone] for member in self.members], dtype=np.int64)
         rows = zone_of[self._columns[:columns]]
-        codes = rows[0]  # a shard's zones as one number: sorting rows of numbers takes ten times as long
+        codes = rows[0]  # a shard's zones as one number: to sort rows of numbers takes ten times as long
         for row in rows[1:]:
             if int(codes.max()) >= _MAX_CODE // len(zones):
                 codes = np.unique(codes, return_inverse=True)[1]
             codes = codes * len(zones) + row
         _, one_of, sizes = np.unique(codes, return_index=True, return_counts=True)
+        shown = np.argsort(-sizes, kind="stable")  # of equals the first by the names of their zones
+        if len(shown) > most:
+            shown = shown[: most - 1]
         found = [
             HomeGroup(tuple([zones[place] for place in group]), shards)
-            for group, shards in zip(rows[:, one_of].T.tolist(), sizes.tolist(), strict=True)
+            for group, shards in zip(rows[:, one_of[shown]].T.tolist(), sizes[shown].tolist(), strict=True)
         ]
-        return tuple(sorted(found, key=lambda group: (-group.shards, group.zones)))
+        if len(sizes) > most:
+            found.append(HomeGroup((), SHARDS - sum(group.shards for group in found)))
+        return tuple(found)
 
     def _walk_zone(self, zone: Zone) -> array[int]:
         """First owner per shard as if only this zone's members were on the ring."""
