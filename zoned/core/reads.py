@@ -197,7 +197,7 @@ class Reads:
     def prefetches(self, now: Instant) -> list[Action]:
         """Start what the prefetcher's budget allows now."""
         actions: list[Action] = []
-        for order in self._prefetcher.orders(now, self._cache.holds):
+        for order in self._prefetcher.orders(now, self._cache.holds, self._cache.takes):
             actions += self._fetch_ahead(order.key, order.key_hash, order.reason, order.source, now)
         return actions
 
@@ -223,9 +223,16 @@ class Reads:
         """Learn from an access, and fetch what is believed to follow it; whether anything is."""
         followers = self._analyzer.access(key, hashed, client, now)
         if followers:
+            missing = []
             for follower in followers:
-                self._worth.promise(follower.key_hash, follower.confidence)
-            self._prefetcher.associated(followers, self.thresholds, now)
+                if self._cache.holds(follower.key) or self.flights.find(follower.key) is not None:
+                    self._worth.promise(follower.key_hash, follower.confidence)
+                else:
+                    judged = self._stages.tuner.judged(follower)
+                    self._worth.promise(judged.key_hash, judged.confidence)
+                    missing.append(judged)
+            if missing:
+                self._prefetcher.associated(missing, self.thresholds, now)
         return bool(followers)
 
     def _join(

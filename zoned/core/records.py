@@ -116,12 +116,14 @@ class Window:
 
 
 class Association(NamedTuple):
-    """After the access just seen, ``key`` follows with that probability, about ``lead_s`` later."""
+    """After the access just seen, ``key`` follows with that probability, about ``lead_s`` later; it was seen
+    to do so ``support`` times."""
 
     key: InstanceKey
     key_hash: KeyHash
     confidence: float
     lead_s: float
+    support: int = 0
 
 
 # ---- forecast ---------------------------------------------------------------------------------

@@ -68,6 +68,17 @@ def numbers(orders: Iterable[Order]) -> list[int]:
     return [int(order.key.key) for order in orders]
 
 
+def test_a_guess_that_would_not_be_kept_is_not_fetched() -> None:
+    prefetcher = make()
+    prefetcher.follow(plan(want(1, 2.0, Reason.FORECAST), want(2, 1.0, Reason.DRAIN)), at(0))
+    prefetcher.associated(after(3, 4), {}, at(0))
+    worth = {key_hash(name(4))}
+    orders = prefetcher.orders(at(0), nothing, lambda hashed, size: size > 0 and hashed in worth)
+    assert sorted(numbers(orders)) == [2, 4], "what a zone hands over is no guess"
+    assert prefetcher.counters["not_worth_keeping"] == 2
+    assert numbers(prefetcher.orders(at(0), nothing)) == [], "nor later"
+
+
 def test_the_plan_goes_by_value() -> None:
     prefetcher = make()
     prefetcher.follow(plan(want(1, 2.0), want(2, 5.0, source="node-b"), want(3, 3.0, Reason.FORECAST)), at(0))

@@ -122,7 +122,9 @@ class Associations:
         count = entry.count
         need = max(settings.min_support, settings.min_confidence * count)
         found = [
-            Association(one.key, follower, min(1.0, one.support / count), one.lag_s / one.support)
+            Association(
+                one.key, follower, min(1.0, one.support / count), one.lag_s / one.support, one.support
+            )
             for follower, one in entry.successors.items()
             if one.support >= need
         ]

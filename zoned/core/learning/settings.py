@@ -59,6 +59,18 @@ class LearningSettings:
     trust_z: float = 3.0
     """It is lost when another arm is faster by so many standard errors. Range 0..5. Higher: a worse arm is
     played for longer; 0: bad luck in the first batches sends a small zone back to LRU for long."""
+    calibration_prior: float = 4.0
+    """How much stands behind ``calibration_start``, in promises that came true as often as it says. Range >
+    0..1000. Lower: a few failures stop a dependency's associations, and luck lets them go on."""
+    calibration_start: float = 0.7
+    """What share of what associations promise is taken to come true, before a dependency has shown its own:
+    the instances that are not here are the doubtful ones. Range > 0..1."""
+    calibration_class_prior: float = 16.0
+    """... and behind one of its classes, in promises as good as the dependency's. Range > 0..1000."""
+    calibration_memory: float = 256.0
+    """Promises remembered in each class; then all count half. Range 8..1e6."""
+    max_promises: int = 4096
+    """Promises that wait to be decided; then the oldest is forgotten. Range 1..1e6. About 200 B each."""
     association_threshold: float = 0.5
     """Base threshold for association prefetches (least confidence). Range 0..1."""
     forecast_threshold: float = 0.5

@@ -16,6 +16,7 @@ from random import Random
 
 from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
+from zoned.core.learning.calibration import Calibration
 from zoned.core.learning.drift import Drift
 from zoned.core.learning.guard import LossGuard
 from zoned.core.learning.hedge import Hedge
@@ -24,7 +25,16 @@ from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import SECOND, Shadow
 from zoned.core.learning.thresholds import Thresholds
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash
-from zoned.core.records import Advice, ArmScore, Forecast, LedgerLine, PrefetchOutcome, Reason, Source
+from zoned.core.records import (
+    Advice,
+    ArmScore,
+    Association,
+    Forecast,
+    LedgerLine,
+    PrefetchOutcome,
+    Reason,
+    Source,
+)
 
 LRU = "lru"
 
@@ -57,6 +67,8 @@ class Tuner:
         self._loss = LossGuard(settings)
         self._thresholds = Thresholds(settings)
         self._drift = Drift(settings)
+        self._calibration = Calibration(settings)
+        self._read = self._calibration.read
         self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
         self._batch_cost = [(0.0, 0.0, 0.0) for _ in arms]  # misses, those another zone served, spared
 
@@ -86,6 +98,7 @@ class Tuner:
         if line is None:
             line = self._ledger.line(key[0])
         line.requests += times
+        self._read(key_hash)
         missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near)
         if times > 1:
             for _ in range(min(times, _MOST_REPEATS) - 1):
@@ -97,6 +110,10 @@ class Tuner:
             line.lru_misses += not hit
         else:
             line.lru_misses += missed if hit else 1.0 + missed - self._shadow.scale
+
+    def judged(self, promise: Association) -> Association:
+        """[hot] What is believed to follow and is not here, with the probability that experience gives it."""
+        return self._calibration.judged(promise, self._shadow.copies) if self._settings.enabled else promise
 
     def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""
@@ -182,6 +199,7 @@ class Tuner:
             "reason_stops": self._thresholds.stops,
             "reason_trials": self._thresholds.trials,
             "outcomes_dropped": self._thresholds.dropped,
+            "promises_dropped": self._calibration.dropped,
         }
 
     # ---- over a restart -----------------------------------------------------------------------------

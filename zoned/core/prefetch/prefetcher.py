@@ -25,6 +25,7 @@ from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
+Keeps = Callable[[KeyHash, int], bool]
 _NO_THRESHOLDS: Thresholds = MappingProxyType({})
 _ASSOCIATION = Reason.ASSOCIATION
 _MIB = float(1 << 20)
@@ -36,10 +37,15 @@ _LANE = classes_of(_ASSOCIATION) & _OPEN_CLASSES  # associations are guesses, an
 _BY_REASON = tuple((reason, classes_of(reason)) for reason in (*GUESSES, Reason.HOME))
 _COUNTERS = (
     "dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately",
-    "lane_dropped", "given_up", "refused",
+    "not_worth_keeping", "lane_dropped", "given_up", "refused",
     *(f"{what}_{reason.value}" for reason in Reason if reason is not Reason.DEMAND
       for what in ("ordered", "fetched", "failed", "used")),
 )  # fmt: skip
+
+
+def _always(key_hash: KeyHash, size: int) -> bool:
+    """A store that keeps whatever it gets."""
+    return True
 
 
 class _Travelling(NamedTuple):
@@ -104,14 +110,14 @@ class Prefetcher:
         for want in plan.wants:
             self._put(_planned(want, until_s, floor_bytes), now_s)
 
-    def associated(self, associations: tuple[Association, ...], thresholds: Thresholds, now: Instant) -> None:
+    def associated(self, associations: Sequence[Association], thresholds: Thresholds, now: Instant) -> None:
         """[hot] What usually follows the read just served. ``orders`` right after this starts it."""
         if not self.active:
             return
         lane, settings = self._lane, self._settings
         now_s, min_confidence = now[0], settings.min_confidence
         until_s = now_s + settings.association_ttl_s
-        for key, hashed, confidence, _ in associations:
+        for key, hashed, confidence, _, _ in associations:
             if confidence < min_confidence or confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
                 self.counters["below_threshold"] += 1
             elif key not in self._in_flight and not self._failures.lately(key, now_s):
@@ -183,15 +189,18 @@ class Prefetcher:
 
     # ---- orders go out --------------------------------------------------------------------------
 
-    def orders(self, now: Instant, holds: Callable[[InstanceKey], bool]) -> list[Order]:
-        """What to start now: associations first, then by value, as far as the budget reaches."""
+    def orders(
+        self, now: Instant, holds: Callable[[InstanceKey], bool], keeps: Keeps = _always
+    ) -> list[Order]:
+        """What to start now: associations first, then by value, as far as the budget reaches. ``keeps``:
+        whether the store would keep a copy of that many bytes; a guess that it would not is not fetched."""
         if self._later is not None:
             self._begin_restart(now[0])
         if not (self._lane or self._queue) or not self.active:
             return []
         now_s = self._now_s = now.mono_s
         self._give_up(now_s)
-        orders = self._from_lane(now_s, holds) if self._lane else []
+        orders = self._from_lane(now_s, holds, keeps) if self._lane else []
         while len(self._in_flight) < self._settings.max_in_flight:
             want = self._queue.best(self._allowed(now_s))
             if want is None:
@@ -201,6 +210,8 @@ class Prefetcher:
                 self.counters["expired"] += 1
             elif want.key in self._in_flight or (want.reason is not Reason.REFRESH and holds(want.key)):
                 self.counters["already_held"] += 1
+            elif _is_guess(want) and not keeps(want.key_hash, want.size or int(self._mean_size)):
+                self.counters["not_worth_keeping"] += 1
             else:
                 orders.append(self._start(want, now_s))
         return orders
@@ -258,7 +269,7 @@ class Prefetcher:
 
     # ---- inside ---------------------------------------------------------------------------------
 
-    def _from_lane(self, now_s: float, holds: Callable[[InstanceKey], bool]) -> list[Order]:
+    def _from_lane(self, now_s: float, holds: Callable[[InstanceKey], bool], keeps: Keeps) -> list[Order]:
         """Associations that may go now. Most are held already, so that is asked before the budget."""
         orders: list[Order] = []
         lane = self._lane
@@ -269,6 +280,8 @@ class Prefetcher:
                 self.counters["expired"] += 1
             elif key in self._in_flight or holds(key):
                 self.counters["already_held"] += 1
+            elif not keeps(association.key_hash, int(self._mean_size)):
+                self.counters["not_worth_keeping"] += 1
             elif len(self._in_flight) < self._settings.max_in_flight and self._allowed(now_s) & _LANE:
                 want = Queued(
                     key=key, key_hash=association.key_hash, size=0, reason=_ASSOCIATION, value=1.0, source="",
@@ -293,7 +306,7 @@ class Prefetcher:
         self._bytes.spend(expected, now_s)
         if not want.source:
             self._origin.spend(1, now_s)
-        guess = want.guess or reason in GUESSES
+        guess = _is_guess(want)
         if guess:
             self._allowance.spend(reason)
         self._in_flight[want.key] = _Travelling(reason, guess, expected, now_s)
@@ -347,6 +360,10 @@ class Prefetcher:
                 return
             del self._in_flight[key]
             self.counters["given_up"] += 1
+
+
+def _is_guess(want: Queued) -> bool:
+    return want.guess or want.reason in GUESSES
 
 
 def _trusted(allowance: Allowance) -> int:
