@@ -2,11 +2,11 @@
 
 An association says "B follows, 0.6". But only those B that are *not here* are worth fetching, and those are
 the doubtful ones: a B that follows reliably is asked for often, so it is here already. And of the 24
-successors that an instance remembers, the few that are believed after three sightings are partly luck. So what counts is
-the share of such promises that came true, and that can be told without fetching anything: each promise about
-an instance that is not here is noted, whether it is acted on or not, and it has come true if the instance is
-asked for within as many reads as the store holds copies (as long as a copy would have waited). Trying costs
-nothing, so nothing has to be tried.
+successors that an instance remembers, the few that are believed after three sightings are partly luck. So
+what counts is the share of such promises that came true, and that can be told without fetching anything: each
+promise about an instance that is not here is noted, whether it is acted on or not, and it has come true if
+the instance is asked for within as many reads as the store holds copies (as long as a copy would have
+waited). Trying costs nothing, so nothing has to be tried.
 
 Promises are told apart by how sure they were, by how much evidence stood behind them and by how soon they
 were to come true. In each class the ratio (came true) / (promised) corrects the next promise:
