@@ -134,7 +134,7 @@ class Node:
         ring = self.agreement.ring
         self.stages.appraise()
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
-        self.cache.advise(self.advice.eviction, self.advice.second_request)
+        self.cache.advise(self.advice.eviction)
         self.forecaster.refit(self.advice.refit + self.planner.adjust(self.forecast))
         self.reads.thresholds = self.advice.thresholds
         self.plan = self.planner.plan(

@@ -116,8 +116,7 @@ class Window:
 
 
 class Association(NamedTuple):
-    """After the access just seen, ``key`` follows with that probability, about ``lead_s`` later; it was seen
-    to do so ``support`` times."""
+    """After an access ``key`` follows with that probability, in ``lead_s``; it did so ``support`` times."""
 
     key: InstanceKey
     key_hash: KeyHash
@@ -367,7 +366,6 @@ class Advice:
     """What the feedback loop asks of the stages from now on."""
 
     eviction: str  # which policy the store should use
-    second_request: bool = False  # whether what another zone holds is copied here at its second request only
     # per (dependency, reason): the least confidence or probability that a prefetch must promise; > 1 stops it
     thresholds: Mapping[tuple[Dependency, Reason], float] = field(default_factory=dict)
     refit: tuple[Dependency, ...] = ()  # forecasts whose error has drifted

@@ -329,23 +329,6 @@ def test_garbage_only_raises_state_errors(state: object) -> None:
             pass
 
 
-def test_what_another_zone_holds_may_have_to_come_twice() -> None:
-    cache = CacheController(CacheSettings(max_objects=10, max_bytes=None), {})
-    cache.advise("s3fifo", True)
-
-    def from_peer(number: int, reason: Reason = Reason.DEMAND) -> bool:
-        key = name(number)
-        return cache.admit(key, key_hash(key), 1, "", None, reason, at(0), from_peer=True).stored
-
-    assert all(from_peer(number) for number in range(11)), "a store with room takes everything"
-    assert not from_peer(100) and from_peer(100)
-    assert from_peer(101, Reason.DRAIN) and admit(cache, 102).stored, "nor what was not asked for, or is rare"
-    assert not any(from_peer(number) for number in (103, *range(200, 210))) and not from_peer(103)
-    assert cache.counters["turned_away"] == 13
-    cache.advise("s3fifo")
-    assert from_peer(300)
-
-
 @pytest.mark.parametrize("eviction", ["lru", "s3fifo", "sieve"])
 def test_it_tells_how_long_a_copy_stays_that_nobody_uses(eviction: str) -> None:
     cache = CacheController(CacheSettings(max_objects=10, max_bytes=None, eviction=eviction), {})

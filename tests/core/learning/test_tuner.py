@@ -260,19 +260,3 @@ def test_batches_of_a_large_store_are_long():
                 ends.append(one._batch.requests)
     assert ends[1] == 100 and ends[-1] - ends[-2] > 1000  # of 100 accesses at first, of 2,000 once it is full
     assert one._hedge._latency[0].values == 0, "all arms did the same: that is no news"
-
-
-def test_where_neighbours_hold_the_same_their_copies_are_used():
-    """A few instances are asked for all the time, many now and then: those the others hold as well."""
-    arms = ("lru", "s3fifo", "sieve", "s3fifo+second")
-    one, rng, advice = tuner(20, arms=arms), random.Random(5), []
-    for number in range(12_000):
-        near = rng.random() < 0.6
-        name = 1000 + rng.randrange(200) if near else rng.randrange(30)
-        key = InstanceKey("d", b"%d" % name)
-        one.access(key, key_hash(key), 1, NOW, None, near)
-        one.served("d", Source.PEER if near else Source.ORIGIN)
-        if number % 100 == 99:
-            advice.append(one.review((), price, EMPTY, NOW))
-    assert not advice[0].second_request
-    assert advice[-1].second_request and advice[-1].eviction == "s3fifo"

@@ -22,7 +22,7 @@ from zoned.core.cache.holdings import Copy, Holdings
 from zoned.core.cache.index import MAX_HEAT, REASON_SHIFT, REASONS, USED
 from zoned.core.cache.settings import AUTO, CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import EVICTIONS, SecondRequest, Value, Worth
+from zoned.core.eviction import EVICTIONS, Value, Worth
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash, key_hash
 from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Lookup, PrefetchOutcome, Reason
 
@@ -51,7 +51,6 @@ class CacheController:
         self.counters = self._held.counters
         self.max_saved_keys = settings.max_saved_keys
         self.eviction = self._held.eviction
-        self._door: SecondRequest[KeyHash] | None = None  # what others hold comes in at its second request
         self.directory = Directory(
             settings.max_directory_fingerprints, self.counters, settings.false_claim_wait_s
         )
@@ -167,21 +166,11 @@ class CacheController:
         if size > policy.max_object_bytes or fresh_s + kept_s(policy) <= 0 or number is None:
             evicted += self._held.refuse(key, key_hash, now_s)
             return Admission(stored=False, evicted=tuple(evicted))
-        if from_peer and reason is Reason.DEMAND and self._turned_away(key_hash):
-            return Admission(stored=False, evicted=tuple(evicted))
         copy = Copy(key, key_hash, number, size, version, now_s + fresh_s, reason)
         stored, pushed_out = self._held.store(copy, now_s)
         if stored:
             self._warmth.warmed(key_hash)
         return Admission(stored=stored, evicted=(*evicted, *pushed_out))
-
-    def _turned_away(self, key_hash: KeyHash) -> bool:
-        """Whether what another agent served is not copied here yet; a store with room takes everything."""
-        if self._door is None or key_hash in self._slots or self._held.stay_s() is None:
-            return False
-        away = self._door.turns_away(key_hash, len(self._slots))
-        self.counters["turned_away"] += away
-        return away
 
     def drop(self, key: InstanceKey, key_hash: KeyHash) -> bool:
         """The copy may not be served any more, or the store has lost it. False if there was none."""
@@ -195,14 +184,11 @@ class CacheController:
         """No copy of the dependency may be served any more."""
         return tuple([self._held.drop(slot, self._ageing.now_s) for slot in self._index.slots_of(dependency)])
 
-    def advise(self, eviction: str, second_request: bool = False) -> None:
-        """The learner's choice of eviction policy, and of whether what other zones hold is copied here at its
-        second request only; followed where the setting is ``auto``."""
+    def advise(self, eviction: str) -> None:
+        """The learner's choice of eviction policy; followed where the setting is ``auto``."""
         assert eviction in EVICTIONS, f"unknown eviction {eviction!r}"
         if self._settings.eviction != AUTO:
             return
-        if second_request != (self._door is not None):
-            self._door = SecondRequest() if second_request else None
         if eviction != self._held.eviction:
             self._held.switch(eviction)
             self._touch = self._held.policy.hit

@@ -48,7 +48,7 @@ class Holdings:
         self.digest = DigestChanges()
         self.counters: dict[str, int] = {
             "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
-            "collisions": 0, "switches": 0, "turned_away": 0,
+            "collisions": 0, "switches": 0,
         }  # fmt: skip
         self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes, self.counters)
         self._uses: dict[tuple[Dependency, Reason], int] = {}

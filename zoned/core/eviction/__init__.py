@@ -8,7 +8,6 @@ from zoned.core.eviction.demand import Demand
 from zoned.core.eviction.lru import Lru
 from zoned.core.eviction.policy import Eviction, K
 from zoned.core.eviction.s3fifo import S3Fifo
-from zoned.core.eviction.second import SecondRequest
 from zoned.core.eviction.sieve import Sieve
 from zoned.core.eviction.value import Value
 from zoned.core.eviction.worth import Worth
@@ -46,7 +45,6 @@ __all__ = [
     "Eviction",
     "Lru",
     "S3Fifo",
-    "SecondRequest",
     "Sieve",
     "Value",
     "Worth",

@@ -17,8 +17,7 @@ class LearningSettings:
     enabled: bool = True
     """False (ablation): always advise plain LRU and no thresholds. The ledger still runs."""
     arms: tuple[str, ...] = ("lru", "s3fifo", "sieve", "value")
-    """Eviction policies that are scored by shadow; with ``+second``, what another zone holds is copied here
-    at its second request only. The first must be ``lru``: it is what all others are
+    """Eviction policies that are scored by shadow. The first must be ``lru``: it is what all others are
     measured against, and what the guard returns to. Each further one costs about 1 us an access."""
     sample_objects: int = 8192
     """Size of the shadows in instances. A store of no more is shadowed exactly; a larger one on a sample of

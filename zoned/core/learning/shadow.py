@@ -22,25 +22,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoned.core.eviction import Eviction, SecondRequest, Worth, make
+from zoned.core.eviction import Eviction, Worth, make
 from zoned.core.names import KeyHash
 
 _POSITIONS = 1 << 24  # of a key in the sample; bits 20-43 of the hash: apart from the shard's (48-63)
 _SHIFT = 20
-SECOND = "+second"  # behind the name of an eviction policy
 
 
 class Arm:
     """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves;
     ``spared``: ways to the origin that its copies spare other zones."""
 
-    __slots__ = ("_door", "_full", "cache", "expires", "hit", "misses", "name", "near", "spared")
+    __slots__ = ("cache", "expires", "hit", "misses", "name", "near", "spared")
 
     def __init__(self, name: str, cache: Eviction[KeyHash]) -> None:
         self.name = name
         self.misses = self.near = self.spared = 0.0
-        self._door: SecondRequest[KeyHash] | None = SecondRequest() if name.endswith(SECOND) else None
-        self._full = False  # a store with room takes everything
         self.expires: dict[KeyHash, float] = {}  # mono seconds; only copies that do expire
         self.replace(cache)
 
@@ -55,15 +52,9 @@ class Arm:
         if expires_s is not None:
             expires[hashed] = expires_s
         gone = self.cache.put(hashed, size)
-        if gone:
-            self._full = True
         if gone and expires:
             for key in gone:
                 expires.pop(key, None)
-
-    def turns_away(self, hashed: KeyHash) -> bool:
-        """Another zone holds it: whether this arm does without a copy for now."""
-        return self._full and self._door is not None and self._door.turns_away(hashed, len(self.cache))
 
     def drop(self, hashed: KeyHash) -> None:
         """Forget a copy: it expired, or was invalidated."""
@@ -148,8 +139,6 @@ class Shadow:
             arm.misses += scale
             if near:
                 arm.near += scale
-                if arm.turns_away(hashed):
-                    continue
             arm.take(hashed, size, expires_s)
         if missed and self._limit is not None:
             self._fit_sample()
@@ -199,8 +188,7 @@ class Shadow:
         arm.replace(after)
 
     def _empty(self, name: str) -> Eviction[KeyHash]:
-        policy = name.removesuffix(SECOND)
-        return make(policy, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate), self._worth)
+        return make(name, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate), self._worth)
 
 
 def _scaled(capacity: int | None, rate: float) -> int | None:

@@ -22,7 +22,7 @@ from zoned.core.learning.guard import LossGuard
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger, Tally
 from zoned.core.learning.settings import LearningSettings
-from zoned.core.learning.shadow import SECOND, Shadow
+from zoned.core.learning.shadow import Shadow
 from zoned.core.learning.thresholds import Thresholds
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash
 from zoned.core.records import (
@@ -161,10 +161,8 @@ class Tuner:
         self._review_arms(prices)
         stopped = self._loss.review(self._ledger, prices)
         self._thresholds.review(outcomes, self._ledger)
-        played = self._settings.arms[self._hedge.played]
         return Advice(
-            eviction=played.removesuffix(SECOND),
-            second_request=played.endswith(SECOND),
+            eviction=self._settings.arms[self._hedge.played],
             thresholds=self._thresholds.all(stopped),
             refit=self._drift.review(forecast, now),
         )
