@@ -20,6 +20,7 @@ from zoned.core.placement import Phase, PlacementSettings
 from zoned.core.prefetch import PrefetchSettings
 from zoned.core.records import DependencyPolicy
 from zoned.core.ring import ALL_GROUPS, RingSettings
+from zoned.core.ways import ways
 
 KEYS = [key(number) for number in range(36)]
 WITHIN_S = 30.0
@@ -80,6 +81,13 @@ def test_the_old_owners_serve_until_the_newcomer_holds_what_they_hold_of_its_sha
     assert len(moved) >= 5
     assert pending(pool, "d1", "a1") == ALL_GROUPS, "before it has said a word"
     assert {i: pool.node("a1").peers.serving.owner_of(i) for i in KEYS} == before
+    server = before[moved[0]].node
+    said = "\n".join(pool.node("a1").explain(moved[0], pool.cluster.instant()))
+    assert f"d1 is new and warms: {server} serves this shard" in said
+    found = ways(moved[0], "a1", pool.node("a1").stages, pool.node("a1").peers)
+    reasons = {way.node: way.reasons for way in found}
+    assert "owns its shard" in reasons["d1"]
+    assert "serves its shard while the owner warms" in reasons[server]
     until(pool, lambda: pool.node("d1").joining.own.phase is Phase.SETTLED)
     assert all(pool.holds("d1", instance) for instance in moved)
     assert len(pool.node("d1").cache) == len(moved), "nothing else was taken"

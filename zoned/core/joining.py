@@ -13,13 +13,13 @@ was out, or comes back without its memory is a newcomer again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zoned.core.actions import Action, Note
 from zoned.core.errors import StateError
 from zoned.core.events import Offered
-from zoned.core.members import MemberState
+from zoned.core.members import MemberState, News, SummaryHeard
 from zoned.core.names import Instant, NodeName
 from zoned.core.peers import Peers
 from zoned.core.placement import Phase, Warming
@@ -65,6 +65,19 @@ class Joining:
         """What our summary says: the groups that are not ours yet, and since when we take them over."""
         return self.own.pending, self.own.since.wall_s
 
+    def is_urgent(self, heard: Iterable[News], now: Instant) -> bool:
+        """Whether the next turn should not wait: a newcomer tells of itself, or we are one and have met
+        somebody who may have something for us."""
+        if any(isinstance(news, SummaryHeard) and news.summary.warming for news in heard):
+            return True
+        self.own.wait(now)
+        return self.own.phase is not Phase.SETTLED and any(self._may_hold(node) for node in self._givers())
+
+    @property
+    def rings(self) -> tuple[Ring, Ring]:
+        """Who owns, and who serves."""
+        return self._peers.ring, self._peers.serving
+
     def offered(self, event: Offered, now: Instant) -> Reason:
         """What an offer is: our inheritance while we are new, or what another gives up."""
         told = self._swim.summaries().get(event.sender)
@@ -101,6 +114,7 @@ class Joining:
     def look(self, now: Instant) -> None:
         """Go by the ring and the summaries as they are now."""
         ring = self._peers.ring
+        self.own.wait(now)
         self._meet_newcomers(ring, now)
         pending = self._pending_of(ring)
         serving = self._serving(ring, pending)

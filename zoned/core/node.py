@@ -213,6 +213,8 @@ class Node:
             elif isinstance(news, SummaryHeard):
                 self._dirty = True
                 self.agreement.heard(news.summary.node, news.summary.ring_id, now)
+        if self.joining.is_urgent(heard, now):
+            self._pace_s = self._moving_pace_s
         return actions
 
     def _learnt(self, fact: Fact, now: Instant) -> list[Action]:

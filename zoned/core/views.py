@@ -116,6 +116,9 @@ def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
         lines.append(f"asked for elsewhere about {asked:.1f} times lately")
     homes = ", ".join(f"{node} ({zone})" for node, zone in place.preference_list)
     lines.append(f"shard {place.shard} of ring {place.ring_id}: {homes or 'no members'}")
+    owner, server = (ring.owner_of(key) for ring in view.joining.rings)
+    if server != owner and server and owner:
+        lines.append(f"{owner.node} is new and warms: {server.node} serves this shard until it is warm there")
     lines += stages.planner.why(
         key, key_hash(key), stages.agreement.ring, stages.cache, view.forecast, view.plan
     )

@@ -60,9 +60,10 @@ def _way(
     draining = member.zone in stages.facts.draining() or member.state is MemberState.LEAVING
     busy = peers.is_busy(member.node)
     reasons = [_HELD[known_by], "round trip unknown" if rtt_s is None else f"{1000 * rtt_s:.1f} ms away"]
-    owner = peers.ring.owner_of(key)
+    owner, server = peers.ring.owner_of(key), peers.serving.owner_of(key)
     more = {
         "owns its shard": owner is not None and owner.node == member.node,
+        "serves its shard while the owner warms": server != owner and server and server.node == member.node,
         "far busier than the mean": busy,
         "drains: no new traffic": draining,
         "suspected to be down": member.state is MemberState.SUSPECT,

@@ -68,6 +68,11 @@ class Warming:
         """There is nothing to take over (any more)."""
         self.phase, self.pending = Phase.SETTLED, 0
 
+    def wait(self, now: Instant) -> None:
+        """Time passes: who has been alone for long enough is the pool."""
+        if self.phase is Phase.ALONE and now.mono_s >= self.since.mono_s + ALONE_S:
+            self.settle()
+
     def gave_all(self, node: NodeName) -> None:
         """That member has offered us all that it has for us."""
         if self.phase is not Phase.SETTLED:
@@ -76,11 +81,9 @@ class Warming:
     def step(self, others: bool, givers: Iterable[NodeName], waiting: int, now: Instant) -> Flips:
         """What is flipped now. ``others``: whether the ring has more than us; ``givers``: who may have
         something for us; ``waiting``: the groups of which something offered is still to be fetched."""
-        if self.phase is Phase.ALONE:
-            if now.mono_s >= self.since.mono_s + ALONE_S:
-                self.settle()
-            elif others:
-                self.phase, self.since = Phase.WARMING, now
+        self.wait(now)
+        if self.phase is Phase.ALONE and others:
+            self.phase, self.since = Phase.WARMING, now
         if self.phase is not Phase.WARMING:
             return Flips(0, 0)
         owed = any(node not in self._given_all for node in givers)
