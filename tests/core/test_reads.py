@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -13,7 +14,7 @@ from zoned.core.actions import AnswerPeer, Discard, FetchOrigin, FetchPeer, Keep
 from zoned.core.events import FetchOutcome, Purpose
 from zoned.core.flight import FlightSettings
 from zoned.core.members import MemberState
-from zoned.core.names import InstanceKey, key_hash
+from zoned.core.names import InstanceKey, fingerprint_of, key_hash
 from zoned.core.prefetch import PrefetchSettings
 from zoned.core.records import Access, DependencyPolicy, Reason, Source
 from zoned.core.ring import RingSettings
@@ -416,6 +417,20 @@ def test_offered_copies_are_fetched_from_who_offers() -> None:
     entry = pool.node("b1").cache.entry(K)
     assert entry is not None and entry.reason is Reason.DRAIN
     assert pool.origin.asked[K] == 1
+
+
+def test_what_is_offered_by_who_gives_it_up_is_worth_what_a_last_copy_is() -> None:
+    pool = Pool("a1", "b1")
+    pool.read("a1", K)
+    pool.wait(3.0)
+    worth = pool.node("b1").stages.worth
+    for _ in range(3):
+        worth.told(fingerprint_of(key_hash(K)), 5.0)  # they ask for it in other zones
+    beside, none = worth.of(key_hash(K)), ev.Offered(sender="a1", keys=(), sizes=())
+    pool.give("b1", none)
+    assert worth.of(key_hash(K)) == beside, "a replica is offered by who stays"
+    pool.give("b1", replace(none, going=True))
+    assert worth.of(key_hash(K)) > 2 * beside
 
 
 def test_a_peer_that_is_asked_to_prefetch_is_not_heated() -> None:

@@ -169,11 +169,12 @@ async def test_the_distance_hook_is_within_latency_and_deadline() -> None:
 
 @pytest.mark.asyncio
 async def test_an_offer_arrives() -> None:
-    offer = Offer(node="z2", address=("", 0), keys=(KEY, InstanceKey("shop", b"b")), sizes=(5, 6))
+    keys = (KEY, InstanceKey("shop", b"b"))
     async with serving(held()) as (port, address), asking() as client:
-        told = Offer(node="z2", address=address, keys=offer.keys, sizes=offer.sizes)
-        assert await client.offer(told)
-        assert port.offered == [Offered(sender="me", keys=offer.keys, sizes=(5, 6))]
+        for going in (False, True):
+            told = Offer(node="z2", address=address, keys=keys, sizes=(5, 6), going=going)
+            assert await client.offer(told)
+            assert port.offered.pop() == Offered(sender="me", keys=keys, sizes=(5, 6), going=going)
         assert not await client.offer(Offer(node="z", address=("127.0.0.1", free_port()), keys=(), sizes=()))
 
 
@@ -183,6 +184,7 @@ NONSENSE = [
     msgpack.packb(7),
     msgpack.packb({}),
     msgpack.packb({"keys": 1}),
+    msgpack.packb({"keys": [], "going": 1}),
     msgpack.packb({"keys": [1]}),
     msgpack.packb({"keys": [["d", b"k"]]}),
     msgpack.packb({"keys": [["d", "text", 1]]}),

@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from zoned.core.names import InstanceKey
-from zoned.simulation.moves import Kind, Move, MoveResult, Prepared, run
+from zoned.simulation.moves import run
 from zoned.simulation.results import ReplayOptions
+from zoned.simulation.tolls import Kind, Move, MoveResult, Prepared
 from zoned.simulation.trace import Trace
 
 pytestmark = pytest.mark.timeout(120)  # whole runs, on a machine that may be busy
@@ -74,6 +75,8 @@ def test_a_crash_fails_no_read_and_costs_what_was_held_there_alone() -> None:
     crash = found.tolls[Prepared.WARM]
     assert crash.failed == 0 and crash.waited_s == 0.0
     assert found.burst > 0.3, "most of it in the first 500 reads; before, the caches filled"
+    assert found.burst_without < 0.1, "with room for everything nothing is fetched twice"
+    assert abs(found.surge - (found.burst - found.burst_without)) < 0.05
     assert 40 <= crash.origin_fetches - found.tolls[Prepared.NOT_AT_ALL].origin_fetches <= OBJECTS
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from zoned.config.kinds import Wrong
 from zoned.config.units import duration_text, seconds_of
-from zoned.simulation.moves import Kind, Move, MoveResult, Prepared
+from zoned.simulation.tolls import Kind, Move, MoveResult, Prepared
 from zoned.simulation.trace import Trace
 
 _WORDS = {

@@ -25,13 +25,13 @@ from zoned.config.kinds import Wrong
 from zoned.config.units import duration_text, seconds_of
 from zoned.core.settings import ABLATIONS
 from zoned.simulation import zoned_policy
-from zoned.simulation.moves import MoveResult
 from zoned.simulation.moves import run as play_move
 from zoned.simulation.recording import Recording
 from zoned.simulation.replay import Replay, run
 from zoned.simulation.report import page, verdict
 from zoned.simulation.results import ReplayOptions
 from zoned.simulation.rows import READERS
+from zoned.simulation.tolls import MoveResult
 
 DEFAULT_POLICIES = "lru,sieve,s3fifo,peer,zoned,oracle"
 PLAIN_WIDTH = 120

@@ -143,12 +143,14 @@ class AnswerPeer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Tell another agent which of our copies it had better fetch from us: ``Offered`` over there."""
+    """Tell another agent which of our copies it had better fetch from us: ``Offered`` over there.
+    ``going``: we give them up."""
 
     node: NodeName
     address: Address
     keys: tuple[InstanceKey, ...]
     sizes: tuple[int, ...]
+    going: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,11 +129,13 @@ class StoreLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """Another agent offers copies that it is about to give up (drain, hand-over), hottest first."""
+    """Another agent offers copies, hottest first. ``going``: it is about to give up all that it holds (it
+    drains, or leaves)."""
 
     sender: NodeName
     keys: tuple[InstanceKey, ...]
     sizes: tuple[int, ...]
+    going: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,7 +215,7 @@ class Peers:
     def offers(self, hand_over: Iterable[HandOver]) -> list[Action]:
         """Tell each of these members what it had better fetch from us; not those that cannot be asked."""
         return [
-            Offer(node=one.node, address=address, keys=one.keys, sizes=one.sizes)
+            Offer(node=one.node, address=address, keys=one.keys, sizes=one.sizes, going=one.going)
             for one in hand_over
             if (address := self.address_of(one.node)) is not None
         ]

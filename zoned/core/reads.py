@@ -160,7 +160,10 @@ class Reads:
 
     def offered(self, event: Offered, reason: Reason, now: Instant) -> list[Action]:
         """Another agent hands copies over: fetch what we lack and would keep, in its order; nothing from one
-        that we could not ask (we have just started, say): the origin would have to give it."""
+        that we could not ask (we have just started, say): the origin would have to give it. If it gives them
+        up, they are worth what last copies are, even where gossip has not told of that yet."""
+        if event.going:
+            self._stages.gives_up(event.sender, now)
         known = self._peers.address_of(event.sender) is not None
         takes, offered = self._cache.takes, zip(event.keys, event.sizes, strict=True)
         kept = [(key, size) for key, size in offered if known and takes(key_hash(key), size)]

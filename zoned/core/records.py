@@ -12,14 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from zoned.core.names import (
-    Dependency,
-    InstanceKey,
-    Instant,
-    KeyHash,
-    NodeName,
-    Zone,
-)
+from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, Zone
 
 
 class Source(Enum):
@@ -301,11 +294,12 @@ class PlanLine(NamedTuple):
 
 
 class HandOver(NamedTuple):
-    """Copies that another member is to fetch from us before we let them go."""
+    """Copies that another member is to fetch from us. ``going``: before we let them go."""
 
     node: NodeName
     keys: tuple[InstanceKey, ...]
     sizes: tuple[int, ...]
+    going: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

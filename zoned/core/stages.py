@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
-from zoned.core.cache import CacheController, Elsewhere
+from zoned.core.cache import CacheController, Elsewhere, Going
 from zoned.core.eviction import Demand, Worth
 from zoned.core.facts import FactBook
 from zoned.core.forecast import Forecaster
@@ -18,7 +18,7 @@ from zoned.core.gossip import Identity, Swim
 from zoned.core.graph import Analyzer
 from zoned.core.learning import Tuner
 from zoned.core.members import CountsHeard
-from zoned.core.names import Dependency, Instant
+from zoned.core.names import Dependency, Instant, NodeName
 from zoned.core.observe import Observer
 from zoned.core.placement import Planner
 from zoned.core.prefetch import Prefetcher
@@ -45,6 +45,7 @@ class Stages:
     prefetcher: Prefetcher
     cache: CacheController
     elsewhere: Elsewhere
+    going: Going
     tuner: Tuner
     worth: Worth
     policies: Mapping[Dependency, DependencyPolicy]
@@ -55,13 +56,19 @@ class Stages:
         for fingerprint, uses in self.elsewhere.heard(news, now):
             self.worth.told(fingerprint, uses)
 
-    def appraise(self) -> None:
+    def gives_up(self, node: NodeName, now: Instant) -> None:
+        """That member says that it is going to give up what it holds, which is sooner than gossip tells."""
+        self.going.said(node, now.mono_s)
+        self.cache.directory.discount(self.going.nodes)
+
+    def appraise(self, now: Instant) -> None:
         """Once a turn: what copies are worth follows the prices, how many of them the store holds, and who
         gives up what it holds (its zone drains, or it leaves): a copy beside one of theirs is the last."""
         draining, told = self.facts.draining(), self.swim.summaries()
         going = [m.node for m in self.swim.members() if m.zone in draining] if draining else []
         going += [node for node, one in told.items() if one.draining and one.zone not in draining]
-        self.cache.directory.discount(going)
+        self.going.told(going, now.mono_s)
+        self.cache.directory.discount(self.going.nodes)
         worth, price = self.worth, self.observer.price
         worth.prices(price(Source.LOCAL), price(Source.PEER), price(Source.ORIGIN))
         held = len(self.cache)
@@ -106,6 +113,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         planner=Planner(settings.placement, name, zone, policies),
         prefetcher=Prefetcher(settings.prefetch, chance("prefetch")),
         cache=cache,
+        going=Going(),
         elsewhere=Elsewhere(settings.forecast.recent_half_life_s, store.max_counts, cache.counters),
         tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning"), worth),
         worth=worth,

@@ -101,13 +101,17 @@ class _TransferServer:
             rows = message["keys"]
             if not isinstance(rows, list) or len(rows) > MAX_OFFERED:
                 raise ValueError(f"expected a list of at most {MAX_OFFERED} keys")
+            going = message.get("going", False)
+            if not isinstance(going, bool):
+                raise TypeError("going is neither true nor false")
             for row in rows:
                 key, size = _offered(row)
                 keys.append(key)
                 sizes.append(size)
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
             return web.Response(status=400, text=f"not an offer: {error}")
-        self._port.submit(Offered(sender=sender, keys=tuple(keys), sizes=tuple(sizes)))
+        offered = Offered(sender=sender, keys=tuple(keys), sizes=tuple(sizes), going=going)
+        self._port.submit(offered)
         return web.Response(status=202)
 
 
@@ -192,7 +196,7 @@ class PeerClient:
     async def offer(self, order: Offer) -> bool:
         """Tell another agent what it had better fetch from us; whether it heard. Never raises."""
         rows = [[key.dependency, key.key, size] for key, size in zip(order.keys, order.sizes, strict=True)]
-        body = msgpack.packb({"keys": rows[:MAX_OFFERED]}, use_bin_type=True)
+        body = msgpack.packb({"keys": rows[:MAX_OFFERED], "going": order.going}, use_bin_type=True)
         try:
             async with asyncio.timeout(OFFER_TIMEOUT_S):
                 async with self._session.post(_url(order.address, "/p/offer"), data=body) as response:

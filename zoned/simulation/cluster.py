@@ -93,7 +93,7 @@ class Cluster:
         """Carry an offer of copies."""
         target = self._by_peer.get(action.address)
         if target is not None and self.network.reaches(sender.zone, target.zone):
-            event = ev.Offered(sender=sender.name, keys=action.keys, sizes=action.sizes)
+            event = ev.Offered(sender=sender.name, keys=action.keys, sizes=action.sizes, going=action.going)
             self.schedule.after(self.network.delay_s(sender.zone, target.zone), lambda: target.give(event))
 
     def fit(self, machine: Machine, action: act.Fit) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from zoned.simulation.moves import MoveResult, Prepared
 from zoned.simulation.plot import Series, line_plot
 from zoned.simulation.recording import agreement
 from zoned.simulation.replay import CEILING, FLOOR, Replay
 from zoned.simulation.results import Mark, PolicyResult
+from zoned.simulation.tolls import MoveResult, Prepared
 from zoned.status.dashboard.markup import Figure, Markup, percent, span, table, tag
 from zoned.status.dashboard.style import STYLE
 

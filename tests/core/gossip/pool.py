@@ -97,9 +97,9 @@ class Pool:
             self.do(host, "join", [hosts[0].identity.gossip])
         return hosts
 
-    def do(self, host: Host, verb: str, *args: Any) -> None:
+    def do(self, host: Host, verb: str, *args: Any, **more: Any) -> None:
         """Call a verb of a host's stage at the present time."""
-        getattr(host.swim, verb)(*args, self.now())
+        getattr(host.swim, verb)(*args, self.now(), **more)
         self.after(host)
 
     def after(self, host: Host) -> None:

@@ -57,6 +57,18 @@ def test_counts_reach_everybody_and_stay_within_the_budget() -> None:
     assert hosts[0].swim.counters["counts_sent"] == sent == 900  # at rest nothing is told
 
 
+def test_who_hands_copies_over_tells_its_counts_at_once() -> None:
+    pool = Pool()
+    hosts = pool.start(3)
+    pool.run(5)
+    pool.do(hosts[0], "counted", [(number, 1.0 + number) for number in range(300)], hurry=True)
+    pool.run(1)
+    for host in hosts[1:]:
+        assert sorted(heard(host)) == list(range(100, 300)), "one packet full, those that are used the most"
+    pool.run(60)
+    assert len(heard(hosts[1])) == 300, "the rest in its time"
+
+
 def test_what_decayed_alike_on_both_sides_is_no_news() -> None:
     pool = Pool()
     hosts = pool.start(2)

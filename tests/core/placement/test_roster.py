@@ -82,3 +82,15 @@ def test_a_sibling_that_restarts_is_waited_for() -> None:
     awaited = Roster(members, (), "n0", "z0", awaited=("n1", "n2"))
     assert not awaited.mine(ring, theirs)
     assert "n1" not in awaited.safe, "what it holds cannot be fetched now"
+
+
+def test_where_nobody_has_room_the_homes_are_asked_in_turn() -> None:
+    members = zones_of(6)
+    ring = ring_of(members)
+    full = Room({m.node: 0.0 for m in members}, {})
+    roster = Roster(members, ("z0",), "n0", "z0", room=full)
+    for number in range(20):
+        shard = shard_of(hashed(number))
+        homes = [m.node for m in ring.preference_list(shard) if m.zone != "z0"]
+        asked = [roster.first_home(ring, hashed(number), shard, turn=turn) for turn in range(len(homes) + 1)]
+        assert asked == [*homes, homes[0]]

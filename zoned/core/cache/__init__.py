@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zoned.core.cache.controller import CacheController
 from zoned.core.cache.elsewhere import Elsewhere
+from zoned.core.cache.going import Going
 from zoned.core.cache.heat import Heat
 from zoned.core.cache.settings import CacheSettings
 
-__all__ = ["CacheController", "CacheSettings", "Elsewhere", "Heat"]
+__all__ = ["CacheController", "CacheSettings", "Elsewhere", "Going", "Heat"]

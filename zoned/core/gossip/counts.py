@@ -59,8 +59,9 @@ class Counts:
 
     # ---- ours ----
 
-    def counted(self, counts: Iterable[tuple[Fingerprint, float]], now: Instant) -> None:
-        """These were used; their decayed counts as of now."""
+    def counted(self, counts: Iterable[tuple[Fingerprint, float]], now: Instant, hurry: bool = False) -> None:
+        """These were used; their decayed counts as of now. ``hurry``: tell it at once, since copies
+        are handed over by it."""
         settings = self._wiring.settings
         if not settings.counts_per_flush:
             return
@@ -72,6 +73,8 @@ class Counts:
         if len(pending) > settings.counts_limit:
             self._wiring.count("counts_dropped", len(pending) - settings.counts_limit)
             self._pending = dict(self._most(settings.counts_limit, now))
+        if hurry and self._pending:
+            self._tell(now)
         self._arm(now)
 
     def met(self, node: NodeName, now: Instant) -> None:
@@ -89,9 +92,13 @@ class Counts:
 
     def _flush(self, now: Instant) -> None:
         self._timer = None
-        most = self._wiring.settings.counts_per_flush
-        self._tell_newcomers(most, now)
-        chosen = self._most(most, now)
+        self._tell_newcomers(self._wiring.settings.counts_per_flush, now)
+        self._tell(now)
+        self._arm(now)
+
+    def _tell(self, now: Instant) -> None:
+        """The most important of what is pending, to all."""
+        chosen = self._most(self._wiring.settings.counts_per_flush, now)
         if chosen:
             for fingerprint, count in chosen:
                 del self._pending[fingerprint]
@@ -103,7 +110,6 @@ class Counts:
             for peer in self._channel.peers():
                 self._channel.tell(peer, message)
             self._wiring.count("counts_sent", len(chosen))
-        self._arm(now)
 
     def _tell_newcomers(self, most: int, now: Instant) -> None:
         if not self._newcomers:

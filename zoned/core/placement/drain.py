@@ -1,10 +1,10 @@
 """Drain: a zone is given up without the others going cold.
 
 Both sides work at once. The *draining* zone offers what no zone that stays holds, hottest first, to the
-next member of the ring that has room (``evacuation``); the *receiving* agents take what the draining zone's
-summary calls hot, without waiting to be offered it (``drain_wants``). The share of its copies that staying
-zones hold is the answer to "may its traffic move?". Every agent of a draining zone does this for its own
-copies, so nothing depends on one of them.
+next member of the ring that has room, or where nobody has, to one home after the other until one keeps it
+(``evacuation``); the *receiving* agents take what the draining zone's summary calls hot, without waiting to
+be offered it (``drain_wants``). The share of its copies that staying zones hold is the answer to "may its
+traffic move?". Every agent of a draining zone does this for its own copies: nothing depends on one of them.
 
 The same offers serve replication (``replication``): a holder of a ``replicate`` dependency's copy offers
 it to homes that lack one; only the first holder by name does, so that a home is asked once.
@@ -43,7 +43,7 @@ def evacuation(scene: Scene, offers: Offers, now_s: float, paused: bool) -> Evac
     targets = _targets(alone, scene, offers, now_s)
     left = [entry for entry, target in targets if not (target and offers.in_vain(entry.key_hash, now_s))]
     done = _evacuated(entries, left, settled_s) >= scene.settings.drained_ratio
-    due = () if paused else offers.make(((e, target) for e, target in targets if target), now_s)
+    due = () if paused else offers.make(((e, target) for e, target in targets if target), now_s, going=True)
     return Evacuation(due, _evacuated(entries, alone, settled_s), done)
 
 
@@ -56,7 +56,8 @@ def _targets(
         hashed, size = entry.key_hash, entry.size
         target = offers.under_way(hashed, now_s)
         if target not in roster.safe:
-            target = roster.first_home(scene.ring, hashed, shard_of(hashed), size, room)
+            turn = offers.times(hashed)
+            target = roster.first_home(scene.ring, hashed, shard_of(hashed), size, room, turn)
         room.give(target, size)
         targets.append((entry, target))
     return targets

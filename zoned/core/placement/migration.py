@@ -9,8 +9,9 @@ A copy that is to move goes through three steps, and its step is *derived*, neve
         +-------------------------------------------------------------------------------+
 
 Only in ELSEWHERE may it be let go. An offer that is lost, a fetch that fails, a target that dies or
-throws the copy away: each leads back to ONLY_HERE, and the offer is made again. Nothing here deletes
-anything; copies that are no longer wanted leave by eviction. What is remembered (when was it offered) is
+throws the copy away: each leads back to ONLY_HERE, and the offer is made again (to another member each time
+by who gives up what it has: full stores differ in what they would keep). Nothing here deletes anything;
+copies that are no longer wanted leave by eviction. What is remembered (when was it offered) is
 only manners: forgetting it, as in a restart, repeats an offer early. Those offered least often go first, so
 that copies which nobody can take do not keep the others from their turn.
 
@@ -67,6 +68,10 @@ class Offers:
         """Whether that copy was offered to that member, as far as we remember."""
         return (key_hash, target) in self._made
 
+    def times(self, key_hash: KeyHash) -> int:
+        """How often that copy was offered, to whomever."""
+        return self._latest.get(key_hash, ("", 0.0, 0))[2]
+
     def in_vain(self, key_hash: KeyHash, now_s: float) -> bool:
         """Whether that copy was offered often enough, to whomever, and long enough ago, to give it up."""
         _, offered_s, times = self._latest.get(key_hash, ("", now_s, 0))
@@ -78,9 +83,12 @@ class Offers:
         target, offered_s, _ = self._latest.get(key_hash, ("", now_s, 0))
         return target if now_s - offered_s < self._settings.reoffer_after_s else ""
 
-    def make(self, copies: Iterable[tuple[Entry, NodeName]], now_s: float) -> tuple[HandOver, ...]:
+    def make(
+        self, copies: Iterable[tuple[Entry, NodeName]], now_s: float, going: bool = False
+    ) -> tuple[HandOver, ...]:
         """Offers of copies that the member beside them lacks: at most ``max_hand_over_keys`` of those that
-        are not on offer, the least often offered first, then as given; one batch or more per member."""
+        are not on offer, the least often offered first, then as given; one batch or more per member.
+        ``going``: we give them up."""
         settings = self._settings
         due = [
             pair for pair in copies if self.step(pair[0].key_hash, pair[1], False, now_s) is Step.ONLY_HERE
@@ -92,7 +100,7 @@ class Offers:
             batches.setdefault(target, []).append(entry)
             self._remember(entry.key_hash, target, now_s)
         return tuple(
-            _hand_over(target, entries[start : start + settings.hand_over_batch])
+            _hand_over(going, target, entries[start : start + settings.hand_over_batch])
             for target, entries in sorted(batches.items())
             for start in range(0, len(entries), settings.hand_over_batch)
         )
@@ -115,6 +123,6 @@ class Offers:
             self.counters["offers_forgotten"] += 1
 
 
-def _hand_over(target: NodeName, entries: list[Entry]) -> HandOver:
+def _hand_over(going: bool, target: NodeName, entries: list[Entry]) -> HandOver:
     keys: tuple[InstanceKey, ...] = tuple(entry.key for entry in entries)
-    return HandOver(target, keys, tuple(entry.size for entry in entries))
+    return HandOver(target, keys, tuple(entry.size for entry in entries), going)

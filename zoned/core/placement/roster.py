@@ -69,25 +69,34 @@ class Roster:
         return owner is None or owner.node == self._me or owner.node not in self.here
 
     def first_home(
-        self, ring: Ring, key_hash: KeyHash, shard: int, size: int = 0, room: Room | None = None
+        self,
+        ring: Ring,
+        key_hash: KeyHash,
+        shard: int,
+        size: int = 0,
+        room: Room | None = None,
+        turn: int = 0,
     ) -> NodeName:
         """Who takes a copy of a zone that is given up: the first safe member with room for it on the
         preference list, else the first with room from a place on that the hash says; where nobody has room,
-        the first safe one on the list, or (all of it drains or is down) one by the hash. "": nobody is left.
+        the safe ones on the list in ``turn``, or (all of it drains or is down) one by the hash. "": nobody is
+        left.
 
         All agents answer alike as far as they see the same members, drains and ``room`` (None: ours)."""
-        room, first, safe = self.room if room is None else room, "", self.safe
+        room, full, safe = self.room if room is None else room, [], self.safe
         for member in ring.preference_list(shard):
             if member.node in safe:
                 if room.fits(member.node, size):
                     return member.node
-                first = first or member.node
+                full.append(member.node)
         spread, start = self._spread, key_hash % max(1, len(self._spread))
         for step in range(len(spread)):
             node = spread[(start + step) % len(spread)]
             if room.fits(node, size):
                 return node
-        return first or (spread[start] if spread else "")
+        if full:
+            return full[turn % len(full)]
+        return spread[start] if spread else ""
 
     def new_home(self, ring: Ring, key_hash: KeyHash, shard: int, size: int = 0) -> bool:
         """Whether this agent is the one that takes a draining zone's instance."""
