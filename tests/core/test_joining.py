@@ -23,7 +23,7 @@ from zoned.core.ring import ALL_GROUPS, RingSettings
 from zoned.core.ways import ways
 
 KEYS = [key(number) for number in range(36)]
-WITHIN_S = 30.0
+WITHIN_S = 12.0
 CHANGED: dict[str, Any] = {
     "policies": (DependencyPolicy(name=DEP, coalesce="fabric"),),
     "ring": RingSettings(vnodes=32, out_after_s=120.0),
@@ -133,7 +133,7 @@ def test_who_joins_a_zone_takes_the_zones_instances_over_from_its_sibling() -> N
 
 
 def test_groups_flip_one_by_one_under_a_bandwidth_that_takes_its_time() -> None:
-    slow = PrefetchSettings(bandwidth_bytes_s=1024.0, burst_bytes=2048)
+    slow = PrefetchSettings(bandwidth_bytes_s=2048.0, burst_bytes=2048)
     pool = pool_of_three()
     join(pool, prefetch=slow)
     seen: list[int] = []
@@ -147,7 +147,7 @@ def test_groups_flip_one_by_one_under_a_bandwidth_that_takes_its_time() -> None:
 
     took_s = until(pool, over)
     masks = [mask for mask in dict.fromkeys(seen) if mask]
-    assert masks[0] == ALL_GROUPS and len(masks) >= 4 and took_s > 5.0
+    assert masks[0] == ALL_GROUPS and len(masks) >= 3 and took_s > 4.0
     flipped_back = [later & ~mask for mask, later in zip(masks, masks[1:], strict=False)]
     assert not any(flipped_back), "a group that is flipped stays flipped"
     assert pool.node("d1").joining.counters["groups_flipped_late"] == 0
@@ -316,7 +316,7 @@ def test_a_join_may_be_interrupted_after_any_step(
         assert pool.read(lives[number % len(lives)], instance).source is not None, "a read failed"
     if not dead:
         assert pool.origin.asked.total() == known, "what somebody holds was fetched anew"
-    pool.wait(WITHIN_S + 15.0)
+    pool.wait(WITHIN_S + 8.0)
     nodes = {name: host.node for name, host in pool.cluster.hosts.items() if host.node is not None}
     rings = {node.agreement.ring.ring_id for node in nodes.values() if not node.leaving}
     assert len(rings) == 1
