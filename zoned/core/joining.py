@@ -48,9 +48,8 @@ class Joining:
         self.pending: Mapping[NodeName, int] = {}
         """The groups of shards that each newcomer has yet to take over, as masks; who has none is not in."""
         self._ring = peers.ring  # as looked at last
-        self._known: tuple[Ring, ...] = (
-            peers.ring,
-        )  # the one before, and the one without the newcomers as made last
+        self._before: Ring | None = None  # the ring before this one, while somebody warms
+        self._former: Ring | None = None  # the one without newcomers
         self._entered: dict[NodeName, float] = {}  # came in and said nothing yet: until when to wait for it
         self._now = now
         self.counters = self.own.counters
@@ -118,6 +117,8 @@ class Joining:
         self._meet_newcomers(ring, now)
         pending = self._pending_of(ring)
         serving = self._serving(ring, pending)
+        if not pending:
+            self._before = self._former = None  # a megabyte each
         self.pending = pending
         self._peers.serve_by(serving, bool(pending), now.mono_s)
 
@@ -132,7 +133,7 @@ class Joining:
                 for member in ring.members:
                     if member.node not in known and member.node != self._me:
                         self._entered[member.node] = now.mono_s + self._within_s
-            self._known = (before, *self._known[1:])
+            self._before = before
         waited_for = self._entered.items()
         self._entered = {n: s for n, s in waited_for if s > now.mono_s and n not in summaries}
 
@@ -159,13 +160,14 @@ class Joining:
         settled = tuple([member for member in ring.members if member.node not in pending])
         if not pending or not any(self._may_hold(member.node) for member in settled):
             return ring
-        if pending == self.pending and ring is self._peers.ring and self._peers.serving is not ring:
+        if pending == self.pending and self._peers.serving is not ring:
             return self._peers.serving
-        former = next((known for known in self._known if known.members == settled), None)
-        if former is None:
-            former = Ring.build(settled, self._settings.ring)
-        self._known = (*self._known[:1], former)
-        return ring.serving(pending, former)
+        for known in (self._former, self._before):
+            if known is not None and known.members == settled:
+                self._former = known
+                return ring.serving(pending, known)
+        self._former = Ring.build(settled, self._settings.ring)
+        return ring.serving(pending, self._former)
 
     def _up(self) -> list[NodeName]:
         return [member.node for member in self._swim.members() if member.state in _UP]

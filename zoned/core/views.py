@@ -134,7 +134,7 @@ def rehearsal(view: View, zone: Zone) -> Rehearsal:
     room = room_of(told, cache.directory_sizes(), settings.node, cache.capacity_left())
     stage = Stage(
         roster=Roster(members, draining, settings.node, settings.zone, room=room),
-        ring=stages.agreement.ring,
+        ring=view.joining.rings[1],
         contents=stages.cache,
         claims=stages.cache.directory,
         fingerprints=stages.cache.fingerprints(),
