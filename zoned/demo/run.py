@@ -36,10 +36,10 @@ START_S = 12.0
 KILL_AT, DRAIN_AT = 0.2, 0.7
 """Shares of the reads. In the shipped trace: an accident at a quarter to twelve, in the day's rush, and a
 drain at half past three, when the rush is over; the next day finds the zone's clients elsewhere."""
-CAPACITY = 0.15
+CAPACITY = 0.2
 """Of the trace's objects, per zone. Zones are drained where the others have room for their work. With 5 %
 each, four zones hold half as many objects as the day asks for: what is fetched again after a drain is then
-what is evicted on any day, and tells nothing of drains."""
+what is evicted on any day, and tells nothing of drains. With 20 % there is room, and not for all."""
 JOIN_TIMEOUT_S, DETECT_TIMEOUT_S, DRAIN_TIMEOUT_S = 30.0, 60.0, 45.0
 
 
