@@ -163,10 +163,9 @@ class Demand:
         """What followed is known: a use here (0), or elsewhere (1)."""
         place, since = self._ripe, self._since[row]
         self._ripe_counts[place] = self._aside[row]
-        self._ripe_times[place] = since, max(0.5, self._clock - since)
-        events = self._ripe_events
-        events[place, event] = 1.0
-        events[place, 1 - event] = 0.0
+        times, events = self._ripe_times, self._ripe_events
+        times[place, 0], times[place, 1] = since, max(0.5, self._clock - since)
+        events[place, event], events[place, 1 - event] = 1.0, 0.0
         self._since[row] = _NEVER
         self._ripe = place + 1
         if self._ripe == _BATCH:

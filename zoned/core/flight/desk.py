@@ -7,11 +7,11 @@ here, synchronously; the world only carries out ``FetchPeer`` and ``FetchOrigin`
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from zoned.core.actions import Action, FetchOrigin, FetchPeer
 from zoned.core.events import FetchDone, FetchOutcome, Purpose
-from zoned.core.flight.flight import Attempt, Flight, Landing, Step, StepKind, Waiter
+from zoned.core.flight.flight import TO_ORIGIN, Attempt, Flight, Landing, Step, StepKind, Waiter
 from zoned.core.flight.settings import FlightSettings
 from zoned.core.names import Address, InstanceKey, KeyHash, NodeName
 from zoned.core.records import Reason, Source
@@ -21,6 +21,7 @@ _PURPOSE = {
     StepKind.HOLDER: Purpose.COPY,
     StepKind.PREFETCH: Purpose.PREFETCH,
 }
+_STALE_TIMERS = 256  # of attempts that are over, before they are looked for
 _FINAL = (FetchOutcome.NOT_FOUND, FetchOutcome.TOO_LARGE)
 
 
@@ -81,7 +82,7 @@ class FlightDesk:
         if flight.waiters:
             self.counters["coalesced"] += 1
         elif flight.reason is not Reason.DEMAND:
-            flight.steps.extend([Step(StepKind.ORIGIN, "")] * (self._settings.origin_tries - 1))
+            flight.steps.extend([TO_ORIGIN] * (self._settings.origin_tries - 1))
         flight.waiters.append(waiter)
         return True
 
@@ -169,6 +170,7 @@ class FlightDesk:
         heappush(self._timers, (attempt.deadline_s, fetch))
         if flight.steps and attempt.hedge_s < attempt.deadline_s:
             heappush(self._timers, (attempt.hedge_s, fetch))
+        self._tidy()
         if address is None:
             prefetch = not flight.waiters and flight.reason is not Reason.DEMAND
             return [FetchOrigin(fetch=fetch, key=flight.key, timeout_s=timeout, prefetch=prefetch)]
@@ -191,6 +193,13 @@ class FlightDesk:
         if kind is StepKind.OWNER:  # the owner may have to go to the origin for us
             return settings.peer_timeout_s + settings.origin_timeout_s
         return settings.peer_timeout_s
+
+    def _tidy(self) -> None:
+        """Let go of the timers of attempts that are over: they would stay until their time, those of all that
+        was fetched within a timeout. An attempt has two timers at most, so half of them go each time."""
+        if len(self._timers) > _STALE_TIMERS + 4 * len(self._by_fetch):
+            self._timers = [timer for timer in self._timers if timer[1] in self._by_fetch]
+            heapify(self._timers)
 
     def _close(self, flight: Flight, attempt: Attempt) -> None:
         flight.attempts.remove(attempt)

@@ -40,6 +40,9 @@ class Step(NamedTuple):
     node: NodeName
 
 
+TO_ORIGIN = Step(StepKind.ORIGIN, "")
+
+
 class Waiter(NamedTuple):
     """A client's read, or a peer's (``peer`` True), that this flight will answer."""
 

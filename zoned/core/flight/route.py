@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from zoned.core.flight.flight import Step, StepKind
+from zoned.core.flight.flight import TO_ORIGIN, Step, StepKind
 from zoned.core.names import NodeName
 
 Route: TypeAlias = tuple[Step, ...]
@@ -67,5 +67,5 @@ def plan_route(
         steps.append(Step(kind, former))
     if asks_home:
         steps.append(Step(StepKind.OWNER, home))
-    steps.extend([Step(StepKind.ORIGIN, "")] * (1 if prefetch else origin_tries))
+    steps.extend([TO_ORIGIN] * (1 if prefetch else origin_tries))
     return tuple(steps)

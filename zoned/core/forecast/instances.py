@@ -2,7 +2,7 @@
 
 Columns are numpy arrays so that rates of all instances are computed at once; keys, hashes and sizes are
 lists. Where there is more than one number per slot, slots are the last axis: numpy's loops then run along
-thousands of slots instead of five mixtures (three times as fast). Slots are dense: when the table is full,
+thousands of slots instead of a few numbers (three times as fast). Slots are dense: when the table is full,
 the eighth with the least decayed use goes and the rest closes up, so pruning costs little per newcomer.
 Which dependency (row of the forecaster) a slot belongs to is a column as well.
 """
@@ -24,9 +24,9 @@ _FIRST_ROOM = 256
 
 
 class Instances:
-    """Slots and columns. ``mixtures``: how many promises per slot are kept for the running hour."""
+    """Slots and columns."""
 
-    def __init__(self, limit: int, mixtures: int) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         self.slots: dict[InstanceKey, int] = {}
         self.keys: list[InstanceKey] = []
@@ -37,7 +37,7 @@ class Instances:
         self._fast: Floats = np.zeros(room)
         self._slow: Floats = np.zeros(room)
         self._day: Floats = np.zeros((DAY, room))
-        self._said: Floats = np.zeros((mixtures, room))
+        self._said: Floats = np.zeros((2, room))
         self._came: Floats = np.zeros(room)
         self.pruned = 0
 
@@ -66,7 +66,8 @@ class Instances:
 
     @property
     def said(self) -> Floats:
-        """(mixtures, slots): expected in the running hour when it began; 0: nothing was promised."""
+        """(2, slots): expected in the running hour when it began, by the long count and by the fresh one; 0:
+        nothing was promised."""
         return self._said[:, : len(self.keys)]
 
     @property

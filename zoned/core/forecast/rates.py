@@ -56,7 +56,7 @@ class Rates:
         self._fast = Decay(settings.recent_half_life_s)
         self._slow = Decay(settings.rate_half_life_s)
         self._bins = DayExposure(settings.profile_half_life_s)
-        self.table = Instances(settings.max_instances, len(MIXTURES))
+        self.table = Instances(settings.max_instances)
         self._loss = np.zeros((4, len(MIXTURES)))  # per row, relative to the best
         self._hour = -1  # the hour that runs
         self._queue: list[tuple[float, tuple[InstanceUse, ...]]] = []
@@ -109,9 +109,7 @@ class Rates:
             self._hour = hour
             if len(table):
                 table.came[:] = 0.0
-                steady, fresh, _ = self._ends(at_s, (hour + 1) * HOUR_S)
-                experts = steady + MIXTURES[:, None] * (fresh - steady)
-                np.maximum(experts, _LEAST, out=table.said)
+                table.said[:] = self._ends(at_s, (hour + 1) * HOUR_S)[:2]
 
     def _add(self, uses: tuple[InstanceUse, ...], at_s: float, rows: dict[Dependency, int]) -> None:
         table = self.table
@@ -179,17 +177,18 @@ class Rates:
     def _judge(self) -> None:
         """An hour is over: add each mixture's Poisson log loss over its instances, per dependency.
 
-        Logarithms are dear, and only of what was used any is needed."""
+        What they promised in all is a mixture of two sums; logarithms are needed of what was used alone."""
         table = self.table
-        rows, said, came = table.rows, table.said, table.came
-        promised = said[0] > 0
-        if not promised.any():
+        rows, (steady, fresh), came = table.rows, table.said, table.came
+        if not steady.any():
             return
-        used = np.flatnonzero(promised & (came > 0))
-        gain, gained = came[used] * np.log(said[:, used]), rows[used]
         length = len(self._loss)
-        for i in range(len(MIXTURES)):
-            added = np.bincount(rows, said[i], length) - np.bincount(gained, gain[i], length)
+        steadily, freshly = np.bincount(rows, steady, length), np.bincount(rows, fresh, length)
+        used = np.flatnonzero((steady > 0) & (came > 0))
+        said = steady[used] + MIXTURES[:, None] * (fresh[used] - steady[used])
+        gain, gained = came[used] * np.log(np.maximum(said, _LEAST)), rows[used]
+        for i, share in enumerate(MIXTURES):
+            added = steadily + share * (freshly - steadily) - np.bincount(gained, gain[i], length)
             self._loss[:, i] = _KEEP_LOSS * self._loss[:, i] + added
         self._loss -= self._loss.min(axis=1, keepdims=True)
 
@@ -203,20 +202,23 @@ class Rates:
         average = np.bincount(rows, weights=counts) / np.maximum(np.bincount(rows), 1) / exposure_h
         prior_h = _PRIOR_SHAPE / np.maximum(average, 1e-9)
         shape = counts + _PRIOR_SHAPE
-        return shape / (exposure_h + prior_h[rows]), shape
+        return shape / np.take(exposure_h + prior_h, rows), shape
 
     def _profile(self, hours: list[int]) -> Floats:
         """(hours, slots): how many times its average rate an instance is used at these hours of day."""
         rows, day, unit = self.table.rows, self.table.day, self._bins.unit()
         exposure = self._bins.hours()
         share = (exposure[hours] / max(float(exposure.sum()), 1e-9))[:, None]
-        own_at = day[hours] / unit
+        profile: Floats = day[hours] / unit
         own = day.sum(axis=0) / unit
-        all_at = np.stack([np.bincount(rows, at) for at in own_at])
+        all_at = np.stack([np.bincount(rows, at) for at in profile])
         flat = _DEPENDENCY_STRENGTH / DAY
         shared = (all_at + flat) / (np.bincount(rows, own) * share + flat)
         strength = self._strength / DAY
-        profile: Floats = (own_at + (strength * shared)[:, rows]) / (own * share + strength)
+        profile += np.take(strength * shared, rows, axis=1)
+        expected = own * share
+        expected += strength
+        profile /= expected
         return profile
 
     def _ends(self, now_s: float, until_s: float) -> tuple[Floats, Floats, Floats]:

@@ -36,6 +36,9 @@ class Successor:
         self.lag_s = lag_s
 
 
+_NONE: dict[KeyHash, Successor] = {}  # of all antecedents that nothing follows, which are most; stays empty
+
+
 class Antecedent:
     """One instance that is followed: how often it occurred, and by what."""
 
@@ -44,7 +47,13 @@ class Antecedent:
     def __init__(self, key: InstanceKey, count: int) -> None:
         self.key = key
         self.count = count
-        self.successors: dict[KeyHash, Successor] = {}
+        self.successors = _NONE
+
+    def add(self, hashed: KeyHash, successor: Successor) -> None:
+        """Something new follows."""
+        if self.successors is _NONE:
+            self.successors = {}
+        self.successors[hashed] = successor
 
 
 class Associations:
@@ -83,7 +92,7 @@ class Associations:
             successor.support += 1
             successor.lag_s += lag_s
         elif len(entry.successors) < self._settings.max_successors or self._make_room(entry):
-            entry.successors[hashed] = Successor(key, 1, lag_s)
+            entry.add(hashed, Successor(key, 1, lag_s))
             self._leading[antecedent] = None
 
     def merge(
@@ -103,7 +112,7 @@ class Associations:
                 one.support += support
                 one.lag_s += lag_s
             elif len(entry.successors) < self._settings.max_successors or self._make_room(entry):
-                entry.successors[follower_hash] = Successor(follower, support, lag_s)
+                entry.add(follower_hash, Successor(follower, support, lag_s))
                 self._leading[hashed] = None
         while entry.count >= self._settings.max_count:
             self._halve(hashed, entry)
@@ -117,7 +126,7 @@ class Associations:
         """[hot] What is believed to follow, the most probable first."""
         entry = self._table.get(hashed)
         settings = self._settings
-        if entry is None or entry.count < settings.min_antecedent:
+        if entry is None or not entry.successors or entry.count < settings.min_antecedent:
             return ()
         count = entry.count
         need = max(settings.min_support, settings.min_confidence * count)
@@ -167,7 +176,7 @@ class Associations:
                     one = Successor(_key(follower[0], follower[1]), _count(follower[2]), float(follower[3]))
                     if not 0.0 <= one.lag_s < float("inf"):
                         raise ValueError(f"lag of {one.lag_s} s")
-                    entry.successors[key_hash(one.key)] = one
+                    entry.add(key_hash(one.key), one)
                 table[key_hash(entry.key)] = entry
             except (ValueError, TypeError, LookupError, OverflowError) as error:
                 raise StateError(f"graph: not an association: {error}") from error
@@ -183,6 +192,7 @@ class Associations:
     def _halve(self, hashed: KeyHash, entry: Antecedent) -> None:
         _halve(entry)
         if not entry.successors:
+            entry.successors = _NONE
             self._leading.pop(hashed, None)
 
     def _make_room(self, entry: Antecedent) -> bool:
