@@ -5,12 +5,12 @@
 A node with four others' claims in its directory reads by Zipf's law (about 1 in popularity) in sessions of
 eight, through ``Node.handle`` as in life: reads that miss end with a fetch, turns come once a second.
 *Tracked* are the instances of which anything is known by name or hash: held, counted or claimed by others.
-Bytes are tracemalloc's, by the module that asked for them, over what an empty node takes. The names themselves
-exist once and are the caller's, and what a store would hold is no part of the core: neither is counted.
+Bytes are tracemalloc's, by the module that asked for them, over what an empty node takes. The names are the
+caller's, and what a store would hold is no part of the core: neither is counted.
 
 Every part has a cap, beyond which it forgets what it needs least: 8 rows of demand a copy, 8,192 rated
-instances, 16,384 antecedents with 4,096 trails, a claim for each of 2,000,000. So small stores track many more
-instances than they hold, and the fixed tables weigh on the few; large ones are what the caps are made for.
+instances, 16,384 antecedents with 4,096 trails, 2,000,000 claims. So small stores track many more instances
+than they hold, and the fixed tables weigh on the few; the caps are made for large ones.
 """
 
 from __future__ import annotations
