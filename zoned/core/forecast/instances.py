@@ -19,6 +19,7 @@ from zoned.core.names import InstanceKey, KeyHash
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
+Singles: TypeAlias = NDArray[np.float32]  # most of the table's memory; counts need no more digits
 
 _FIRST_ROOM = 256
 
@@ -36,8 +37,8 @@ class Instances:
         self._row: Ints = np.zeros(room, dtype=np.int64)
         self._fast: Floats = np.zeros(room)
         self._slow: Floats = np.zeros(room)
-        self._day: Floats = np.zeros((DAY, room))
-        self._said: Floats = np.zeros((2, room))
+        self._day: Singles = np.zeros((DAY, room), dtype=np.float32)
+        self._said: Singles = np.zeros((2, room), dtype=np.float32)
         self._came: Floats = np.zeros(room)
         self.pruned = 0
 
@@ -60,12 +61,12 @@ class Instances:
         return self._slow[: len(self.keys)]
 
     @property
-    def day(self) -> Floats:
+    def day(self) -> Singles:
         """(24, slots) counts per hour of day, in the unit of their Decay."""
         return self._day[:, : len(self.keys)]
 
     @property
-    def said(self) -> Floats:
+    def said(self) -> Singles:
         """(2, slots): expected in the running hour when it began, by the long count and by the fresh one; 0:
         nothing was promised."""
         return self._said[:, : len(self.keys)]

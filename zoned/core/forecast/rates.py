@@ -209,8 +209,8 @@ class Rates:
         rows, day, unit = self.table.rows, self.table.day, self._bins.unit()
         exposure = self._bins.hours()
         share = (exposure[hours] / max(float(exposure.sum()), 1e-9))[:, None]
-        profile: Floats = day[hours] / unit
-        own = day.sum(axis=0) / unit
+        profile: Floats = day[hours] / np.float64(unit)
+        own = day.sum(axis=0) / np.float64(unit)
         all_at = np.stack([np.bincount(rows, at) for at in profile])
         flat = _DEPENDENCY_STRENGTH / DAY
         shared = (all_at + flat) / (np.bincount(rows, own) * share + flat)
