@@ -131,6 +131,18 @@ def test_poisoned_flights_are_marked() -> None:
     assert flight.poisoned
 
 
+def test_timers_of_what_is_over_go_and_the_others_stay() -> None:
+    """Without anybody asking for the next deadline: those of all that landed would wait for their time."""
+    d = desk(origin_timeout_s=10.0)
+    slow = InstanceKey("catalog", b"slow")
+    d.start(slow, key_hash(slow), (ORIGIN, ORIGIN), Reason.DEMAND, "r", 0.0)
+    for number in range(2000):
+        _, (ask,) = start(d, [ORIGIN], now_s=number * 1e-3)
+        d.done(done(ask, FetchOutcome.OK), number * 1e-3)
+    assert len(d._timers) < 400
+    assert d.next_deadline() == 1.0, "the hedge of the one that is under way"
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_whatever_happens_every_flight_lands_exactly_once(seed: int) -> None:
     """Random outcomes, lost answers and time: each flight ends, once, and nothing is left behind."""

@@ -166,3 +166,22 @@ def test_rows_do_not_know_of_each_other_and_are_forgotten() -> None:
     assert np.allclose(pair.path(60, 24)[1], alone.path(60, 24)[0])
     pair.forget(1)
     assert (pair.path(60, 24)[1] == 0).all() and pair.path(60, 24)[0].min() > 3
+
+
+def test_a_run_is_its_hours_one_by_one() -> None:
+    """Some longer than a day or a week, so that cells come round; some hours unknown, one row not used."""
+    rng = np.random.default_rng(7)
+    demands = rng.poisson(30.0, (400, 3)).astype(float)
+    demands[rng.random((400, 3)) < 0.1] = math.nan
+    demands[:, 2] = math.nan
+    one, many = OnlineModel(3), OnlineModel(3)
+    start = 0
+    for length in (1, 48, 70, 5, 190, 86):
+        paths, seen = many.run(start, demands[start : start + length], 25)
+        for i in range(length):
+            one.step(start + i, demands[start + i])
+            assert np.allclose(paths[i], one.path(start + i + 1, 25), rtol=1e-12)
+            assert (seen[i] == one.seen).all()
+        start += length
+    assert (one.day_seen == many.day_seen).all() and (one.week_seen == many.week_seen).all()
+    assert seen[-1].tolist() == (~np.isnan(demands)).sum(axis=0).tolist()
