@@ -70,6 +70,7 @@ class Stages:
         self.going.told(going, now.mono_s)
         self.cache.directory.discount(self.going.nodes)
         worth, price = self.worth, self.observer.price
+        worth.shrunk(self.going.lost_share(self.cache.directory.sizes()))
         worth.prices(price(Source.LOCAL), price(Source.PEER), price(Source.ORIGIN))
         held = len(self.cache)
         full = self.cache.stay_s() is not None

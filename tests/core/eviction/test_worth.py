@@ -79,3 +79,23 @@ def test_what_is_told_of_other_zones_is_not_counted_twice() -> None:
     worth.told(1, 2.0)
     plain.demand.asked(1, 2.0)
     assert worth.of(1) == pytest.approx(plain.of(1))
+
+
+def test_last_copies_are_guarded_for_a_while_after_others_went() -> None:
+    worth = Worth(Demand(10, 1000, random.Random(1).random))
+    worth.prices(0.0, 0.1, 0.3)
+    assert worth.far_s == pytest.approx(0.2)
+    worth.shrunk(0.05)
+    worth.prices(0.0, 0.1, 0.3)
+    assert worth.far_s == pytest.approx(0.25) and worth.near_s == pytest.approx(0.1)
+    worth.shrunk(0.9)
+    worth.prices(0.0, 0.1, 0.3)
+    assert worth.far_s == pytest.approx(0.3), "no more than half"
+    for number in range(20):  # two stores' worth
+        worth.shrunk(0.0)
+        worth.prices(0.0, 0.1, 0.3)
+        assert worth.far_s == pytest.approx(0.3)
+        worth.used(number)
+    worth.shrunk(0.0)
+    worth.prices(0.0, 0.1, 0.3)
+    assert worth.far_s == pytest.approx(0.2)

@@ -1,4 +1,4 @@
-"""Who is going to give up what it holds, as gossip tells it and as they say themselves.
+"""Who is going to give up what it holds, as gossip and they themselves say; what is lost with them.
 
 Whoever drains or leaves tells all in its summary, and offers its copies at once to those who are to take
 them. An offer is there first: without its word, a copy that is offered would be weighed as if the one that
@@ -7,7 +7,7 @@ goes were there to stay, and declined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zoned.core.names import NodeName
 
@@ -22,6 +22,7 @@ class Going:
     def __init__(self) -> None:
         self._told: tuple[NodeName, ...] = ()
         self._said: dict[NodeName, float] = {}  # until when its word counts
+        self._standing: dict[NodeName, int] = {}  # who held how much, and was not going
 
     @property
     def nodes(self) -> tuple[NodeName, ...]:
@@ -41,3 +42,12 @@ class Going:
         self._said[node] = now_s + _SAID_S
         if len(self._said) > _MAX_SAID:
             del self._said[next(iter(self._said))]
+
+    def lost_share(self, held: Mapping[NodeName, int]) -> float:
+        """Of all that others held and were to keep when this was asked last, the share that went since with
+        its holders (died, left, or going). ``held``: how many copies each other member claims."""
+        going = self.nodes
+        before = self._standing
+        self._standing = {node: count for node, count in held.items() if node not in going}
+        lost = sum(count for node, count in before.items() if node not in self._standing)
+        return lost / sum(before.values()) if lost else 0.0

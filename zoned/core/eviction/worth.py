@@ -11,6 +11,11 @@ neighbour holds is given up sooner. In the study of real traces this one term is
 the latency gap, more than all that is learnt. Who holds what is what the directory believes, late as it is:
 an error costs one fetch.
 
+When zones go, the pool's memory is smaller by what they had. What there is no room for any more should be
+second copies, which cost their readers a trip to another zone, rather than last ones, which all go to the
+origin for, just when it is asked for what died with the others. So for a while last copies are worth more, by
+how much was lost. At the margin the two cost about the same waiting, so that hardly any is paid for it.
+
 A *promise* is a rate that something else than the counts knows: what associations or a plan expect to be used
 soon has at least that rate until it is used, or the promise has run out.
 """
@@ -25,6 +30,8 @@ from zoned.core.names import FINGERPRINT_MASK, Fingerprint, KeyHash
 _MAX_PROMISES = 4096
 _MAX_SEEN = 16_384
 _NOISE = 0.2  # uses: what is told is rounded
+_GUARDED_FOR = 2.0  # stores' worth of own requests after others went
+_GUARD, _MAX_GUARD = 5.0, 0.5  # so much more is a last copy worth per share of the memory that went; at most
 _PROMISED_WITHIN = 0.5  # of a store's worth of own requests; a promise holds twice as long
 
 
@@ -50,6 +57,8 @@ class Worth:
             KeyHash, tuple[float, int]
         ] = {}  # rate, until when on the demand's clock; oldest first
         self._seen: dict[Fingerprint, float] = {}  # asked of us since it was told of
+        self._guard = 0.0
+        self._guarded_until = 0  # on the demand's clock
 
     def _each_elsewhere(self, keys: list[KeyHash]) -> Sequence[object]:
         return [self.elsewhere(key) for key in keys]
@@ -88,10 +97,19 @@ class Worth:
         until = clock + max(8, int(2 * _PROMISED_WITHIN * demand.copies))
         promised[key] = probability * HORIZON / _PROMISED_WITHIN, until
 
+    def shrunk(self, share: float) -> None:
+        """That share of what other zones held is gone, or is going: last copies are guarded for a while."""
+        clock = self.demand.clock
+        if clock >= self._guarded_until:
+            self._guard = 0.0
+        if share > 0.0:
+            self._guard = min(_MAX_GUARD, self._guard + _GUARD * share)
+            self._guarded_until = clock + int(_GUARDED_FOR * self.demand.copies)
+
     def prices(self, local_s: float, peer_s: float, origin_s: float) -> None:
         """What a read costs from here, from another zone, from the origin."""
         self.near_s = max(1e-9, peer_s - local_s)
-        self.far_s = max(0.0, origin_s - peer_s)
+        self.far_s = (1.0 + self._guard) * max(0.0, origin_s - peer_s)
 
     def of(self, key: KeyHash) -> float:
         """The value of a copy of it here: seconds saved per horizon."""
