@@ -65,7 +65,10 @@ def _first_met(owners: Lists, groups: Lists, starts: npt.NDArray[np.int64], leng
     segments = max(1, min(_SEGMENTS, tokens // _LEAST_STEPS), min(_MAX_SEGMENTS, tokens // _MOST_STEPS))
     steps = -(-tokens // segments)
     # The last segment is filled by walking on from the start of the ring: met twice is met once.
-    codes = np.ascontiguousarray(np.resize(code_of[owners], segments * steps).reshape(segments, steps).T)
+    met_in_order = np.empty(segments * steps, dtype=np.uint32)
+    code_of.take(owners, out=met_in_order[:tokens], mode="clip")
+    met_in_order[tokens:] = met_in_order[: segments * steps - tokens]
+    codes = np.ascontiguousarray(met_in_order.reshape(segments, steps).T)
     lists = np.roll(_joined(_alone(codes, length)), -1, axis=1)  # what follows is what its successor meets
     every = np.empty((length, steps, segments), dtype=np.uint16)
     for step in range(steps - 1, -1, -1):
