@@ -149,11 +149,11 @@ class Ring:
         """Our preference lists in the numbers of a larger ring, and where they end who of it is not among us:
         first one of each zone that we have nobody of."""
         distinct = len(self._zone_members)
-        zones = dict.fromkeys(self._zone_members)
+        zones, ours = dict.fromkeys(self._zone_members), frozenset(self.members)
         new_zones: list[Indices | int] = []
         others: list[Indices | int] = []
         for member, number in index.items():
-            if member not in self.members:
+            if member not in ours:
                 (others if member.zone in zones else new_zones).append(number)
                 zones[member.zone] = None
         lists: list[Indices | int] = list(number_of[self._columns])

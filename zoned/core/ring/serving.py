@@ -38,8 +38,9 @@ def flipped_ratio(pending: int) -> float:
 def not_flipped(first: Indices, pending: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Per shard, whether its owner has yet to take it over. ``first``: the owner of each shard; ``pending``:
     the mask of each member."""
-    bits = np.array([[mask >> group & 1 for group in range(GROUPS)] for mask in pending], dtype=np.bool_)
-    found: npt.NDArray[np.bool_] = bits[first, _GROUP_OF_SHARD]
+    masks = np.array(pending, dtype=np.uint64)[:, np.newaxis]
+    bits = (masks >> np.arange(GROUPS, dtype=np.uint64) & np.uint64(1)).astype(np.bool_)
+    found: npt.NDArray[np.bool_] = bits.ravel().take(first.astype(np.int64) * GROUPS + _GROUP_OF_SHARD)
     return found
 
 
