@@ -81,6 +81,8 @@ def test_the_old_owners_serve_until_the_newcomer_holds_what_they_hold_of_its_sha
     assert len(moved) >= 5
     assert pending(pool, "d1", "a1") == ALL_GROUPS, "before it has said a word"
     assert {i: pool.node("a1").peers.serving.owner_of(i) for i in KEYS} == before
+    shown = {m.node: m for m in pool.node("a1").snapshot(pool.cluster.instant()).ring.members}
+    assert shown["d1"].flipped_ratio == 0.0 and shown["a1"].flipped_ratio == 1.0
     server = before[moved[0]].node
     said = "\n".join(pool.node("a1").explain(moved[0], pool.cluster.instant()))
     assert f"d1 is new and warms: {server} serves this shard" in said
@@ -92,6 +94,8 @@ def test_the_old_owners_serve_until_the_newcomer_holds_what_they_hold_of_its_sha
     assert all(pool.holds("d1", instance) for instance in moved)
     assert len(pool.node("d1").cache) == len(moved), "nothing else was taken"
     assert pool.node("d1").prefetcher.counters["fetched_migrate"] == len(moved)
+    shown = {m.node: m for m in pool.node("d1").snapshot(pool.cluster.instant()).ring.members}
+    assert shown["d1"].flipped_ratio == 1.0 and shown["d1"].warming_since_wall_s is None
     pool.wait(2.0)
     for name in ("a1", "b1", "c1", "d1"):
         node = pool.node(name)
@@ -110,7 +114,12 @@ def test_nothing_of_lru_dependencies_is_passed_on() -> None:
 
 
 def test_a_pool_that_starts_as_a_whole_has_nothing_to_take_over_and_makes_no_tables() -> None:
-    pool = Pool("a1", "b1", "c1", "d1", settle_s=3.5, **CHANGED)
+    pool = Pool("a1", "b1", "c1", "d1", settle_s=0.0, **CHANGED)
+    for _ in range(35):
+        pool.wait(0.1)
+        for name in pool.names:
+            ring = pool.node(name).snapshot(pool.cluster.instant()).ring
+            assert all(member.flipped_ratio == 1.0 for member in ring.members)
     for name in pool.names:
         node = pool.node(name)
         assert node.joining.own.phase is Phase.SETTLED

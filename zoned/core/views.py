@@ -148,8 +148,9 @@ def rehearsal(view: View, zone: Zone) -> Rehearsal:
 
 
 def _ring(view: View) -> RingView:
-    stages, pending = view.stages, view.joining.pending
-    ring = stages.agreement.ring
+    stages = view.stages
+    ring, serving = view.joining.rings
+    pending = {} if serving is ring else view.joining.pending  # a pool that starts has nothing to take over
     since = {node: one.warming_since_wall_s for node, one in stages.swim.summaries().items() if one.warming}
     since[view.settings.node] = view.joining.told[1]
     states = {m.node: m.state for m in stages.swim.members()}
