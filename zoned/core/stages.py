@@ -102,7 +102,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
     copies = store.max_objects or _UNKNOWN_COPIES
     worth = Worth(Demand(copies, max(_MIN_ROWS, _ROWS_A_COPY * copies), chance("demand").random))
     cache = CacheController(store, policies, worth)
-    worth.elsewhere, worth.elsewhere_of = cache.directory.lasting, cache.directory.lasting_of
+    worth.elsewhere = cache.directory.lasting
     return Stages(
         observer=Observer(settings.observe, now),
         analyzer=Analyzer(settings.graph),

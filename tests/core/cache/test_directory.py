@@ -133,5 +133,3 @@ def test_a_claim_of_one_who_gives_up_is_no_lasting_one() -> None:
     assert not directory.lasting(2)
     directory.discount(())
     assert directory.lasting(1) and directory.lasting(3)
-    keys = [1, 2, 3, (7 << 32) + 1]
-    assert directory.lasting_of(keys) == [directory.lasting(key) for key in keys]

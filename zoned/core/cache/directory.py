@@ -99,11 +99,6 @@ class Directory:
         fingerprint = hashed & _FINGERPRINT
         return self._masks[fingerprint % PARTITIONS].get(fingerprint, 0) & self._staying
 
-    def lasting_of(self, keys: list[KeyHash]) -> list[int]:
-        """[hot] ``lasting`` of each."""
-        masks, staying = self._masks, self._staying
-        return [masks[key % PARTITIONS].get(key & _FINGERPRINT, 0) & staying for key in keys]
-
     def false_positive(self, node: NodeName, hashed: KeyHash, now_s: float) -> None:
         """That member was asked, and had no copy. Its claim stays: its digest will say when it is gone, and
         whether it was late or never true (``false_claims.py``)."""

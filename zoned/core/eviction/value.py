@@ -145,18 +145,16 @@ class Value:
         return place, value
 
     def _least_of(self, members: list[KeyHash], sizes: list[int], hand: int) -> tuple[int, float, int]:
-        """[hot] (place, value, next hand). ``Worth.of`` written out for all candidates at once: the directory
-        is asked for them in one call."""
+        """[hot] ``Worth.of`` written out: the directory is asked only where that can decide."""
         worth, demand = self._worth, self._worth.demand
         rows, own, others = demand.rows, demand.own, demand.others
-        near_s, far_s, promised = worth.near_s, worth.far_s, worth.promised
+        near_s, far_s, elsewhere, promised = worth.near_s, worth.far_s, worth.elsewhere, worth.promised
         held = len(members)
-        place = best = hand if hand < held else 0
-        keys = members[place : place + CANDIDATES]
-        if len(keys) < CANDIDATES:  # the hand comes round
-            keys += members[: min(place, CANDIDATES - len(keys))]
-        least, least_value = float("inf"), 0.0
-        for key, elsewhere in zip(keys, worth.elsewhere_of(keys), strict=True):
+        if hand >= held:
+            hand = 0
+        best, least, least_value, place = hand, float("inf"), 0.0, hand
+        for _ in range(min(CANDIDATES, held)):
+            key = members[place]
             row = rows.get(key & FINGERPRINT_MASK, 0)
             rate = own[row]
             if promised and key in promised:
@@ -164,11 +162,13 @@ class Value:
                 if promise[0] > rate and promise[1] > demand.clock:
                     rate = promise[0]
             value = near_s * rate
-            if not elsewhere:
-                value += far_s * (rate + others[row])
             rank = value / (sizes[place] or 1) if self._by_bytes else value
             if rank < least:
-                best, least, least_value = place, rank, value
+                if not elsewhere(key):
+                    value += far_s * (rate + others[row])
+                    rank = value / (sizes[place] or 1) if self._by_bytes else value
+                if rank < least:
+                    best, least, least_value = place, rank, value
             place = place + 1 if place + 1 < held else 0
         return best, least_value, place
 

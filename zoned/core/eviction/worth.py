@@ -22,7 +22,7 @@ soon has at least that rate until it is used, or the promise has run out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from zoned.core.eviction.demand import HORIZON, Demand
 from zoned.core.names import FINGERPRINT_MASK, Fingerprint, KeyHash
@@ -51,17 +51,12 @@ class Worth:
         """Seconds that the origin costs more than another zone."""
         self.elsewhere: Callable[[KeyHash], object] = _nowhere
         """True-ish when another zone holds a copy, as far as we know."""
-        self.elsewhere_of: Callable[[list[KeyHash]], Sequence[object]] = self._each_elsewhere
-        """[hot] The same of several at once: eight are asked about for each copy that may have to go."""
         self.promised: dict[
             KeyHash, tuple[float, int]
         ] = {}  # rate, until when on the demand's clock; oldest first
         self._seen: dict[Fingerprint, float] = {}  # asked of us since it was told of
         self._guard = 0.0
         self._guarded_until = 0  # on the demand's clock
-
-    def _each_elsewhere(self, keys: list[KeyHash]) -> Sequence[object]:
-        return [self.elsewhere(key) for key in keys]
 
     def used(self, key: KeyHash) -> None:
         """[hot] Asked for in this zone."""
