@@ -67,7 +67,16 @@ def test_a_short_trace_is_played_too() -> None:
 def test_the_agents_season_is_the_traces_when_the_day_begins(tmp_path: Path) -> None:
     play = cut(trace_of(ROWS), 90.0, 0.5)
     agent = agents_of(play.zones, tmp_path)[0]
-    configure(agent, agent, play, DemoOptions(), 1, time.time() - 1.0)
+    configure(agent, [agent], play, DemoOptions(), 1, time.time() - 1.0)
     who = load(agent.directory / "zoned.toml", {}, {}).agent
     season_s = Clock(who.season_start_s, who.season_rate, who.season_since_s).now().season_s
     assert season_s - play.live_from_s == pytest.approx(play.rate, rel=0.5), "a second into the day"
+
+
+def test_a_seed_that_was_killed_is_told_of_another(tmp_path: Path) -> None:
+    play = cut(trace_of(ROWS), 90.0, 0.5)
+    one, two = agents_of(play.zones, tmp_path)
+    for agent, other in ((one, two), (two, one)):
+        configure(agent, [one, two], play, DemoOptions(), 1, time.time())
+        seeds = load(agent.directory / "zoned.toml", {}, {}).gossip.join
+        assert seeds == (("127.0.0.1", other.gossip_port),)

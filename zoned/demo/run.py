@@ -40,6 +40,8 @@ CAPACITY = 0.2
 """Of the trace's objects, per zone. Zones are drained where the others have room for their work. With 5 %
 each, four zones hold half as many objects as the day asks for: what is fetched again after a drain is then
 what is evicted on any day, and tells nothing of drains. With 20 % there is room, and not for all."""
+SEEDS = 2
+"""Agents whose addresses all others are given. One alone, were it the one killed, would find nobody."""
 JOIN_TIMEOUT_S, DETECT_TIMEOUT_S, DRAIN_TIMEOUT_S = 30.0, 60.0, 45.0
 
 
@@ -136,7 +138,7 @@ async def _running(
             await origin.start()
             since_s = time.time() + START_S
             for agent in agents:
-                configure(agent, agents[0], play, options, origin.port, since_s)
+                configure(agent, agents[:SEEDS], play, options, origin.port, since_s)
             await asyncio.gather(*[pool.start(agent) for agent in agents])
             yield pool, origin, session, since_s
         finally:
@@ -145,9 +147,10 @@ async def _running(
 
 
 def configure(
-    agent: Agent, seed: Agent, play: Play, options: DemoOptions, origin_port: int, since_s: float
+    agent: Agent, seeds: list[Agent], play: Play, options: DemoOptions, origin_port: int, since_s: float
 ) -> None:
-    """Write the agent's configuration file."""
+    """Write the agent's configuration file. It joins by the ``seeds`` that are not itself."""
+    join = ", ".join(f'"127.0.0.1:{seed.gossip_port}"' for seed in seeds if seed is not agent)
     dependencies = sorted({key.dependency for session in play.sessions for key in session.keys})
     lines = [
         "[agent]",
@@ -169,7 +172,7 @@ def configure(
         f'listen = "127.0.0.1:{agent.peer_port}"',
         "[gossip]",
         f'bind = "127.0.0.1:{agent.gossip_port}"',
-        f'join = ["127.0.0.1:{seed.gossip_port}"]' if agent is not seed else "join = []",
+        f"join = [{join}]",
         "[store]",
         f"max_objects = {play.capacity}",
         'max_bytes = "64MiB"',
