@@ -9,7 +9,7 @@ seed without it; "cold" is the same move with nothing handed over. Wanted: a joi
 most 1 % more origin fetches and 3 % more misses in the 5,000 reads that follow; after a crash no 500 reads
 fetch more than 1.5 times the mean of before. The trace fetches in bursts of its own, which stand beside that.
 And whoever goes takes a twentieth of all memory along, which costs something for ever, however well it went:
-"--never" also plays a pool that never had that agent, which is what a leave would be at its best.
+"--never" also plays a pool that never had that agent.
 
 All moves of one moment grow out of one run up to it (the process is forked), and one run without the move
 does for all of them: half a minute a line. A move shifts some fetches either way by chance, each of which is
