@@ -16,7 +16,7 @@ from zoned.core.members import HoldingsHeard, Member, MemberState, Summary
 from zoned.core.names import InstanceKey, fingerprint_of, key_hash
 from zoned.core.peers import Peers
 from zoned.core.records import DependencyPolicy, HandOver, Load
-from zoned.core.ring import Ring, RingMember, RingSettings
+from zoned.core.ring import ALL_GROUPS, Ring, RingMember, RingSettings
 
 K = key(1)
 HASHED = key_hash(K)
@@ -204,6 +204,25 @@ def test_who_has_just_started_takes_the_ring_without_itself_for_the_former() -> 
     assert former is not None
     assert to(of, ours, 52.0) == [f"holder {former.node}", "origin", "origin"]
     assert to(of, ours, 110.0) == ["origin", "origin"]
+
+
+def test_while_a_newcomer_warms_its_shards_former_owner_is_owner_and_for_a_while_after_it_is_asked() -> None:
+    of = peers(member("b1"), member("c1"), coalesce="fabric")
+    before, grown = of.ring, Ring.build([*of.ring.members, RingMember("d1", "d", 1)], RingSettings())
+    of.turn_to(before, 0.0)
+    of.turn_to(grown, 1000.0)
+    of.meet((member("a1"), member("b1"), member("c1"), member("d1")))
+    moved = next(key(n) for n in range(10_000) if _owners(before, grown, n) == ["b1", "d1"])
+    assert to(of, moved, 1001.0) == ["owner d1", "origin", "origin"]
+    serving = grown.serving({"d1": ALL_GROUPS}, before)
+    for now_s in (1001.0, 1050.0):
+        of.serve_by(serving, True, now_s)
+        assert to(of, moved, now_s) == ["owner b1", "origin", "origin"]
+    of.serve_by(grown, False, 1051.0)
+    assert to(of, moved, 1052.0) == ["owner d1", "origin", "origin"]
+    assert to(of, moved, 1109.0, asker="c1") == ["holder b1", "origin", "origin"], "as the owner we would ask"
+    assert to(of, moved, 1111.0, asker="c1") == ["origin", "origin"]
+    assert of.ring is grown, "flips are no change of the ring"
 
 
 def test_no_more_former_rings_than_allowed_are_remembered() -> None:
