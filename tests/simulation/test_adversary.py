@@ -21,7 +21,7 @@ from zoned.simulation.trace import Trace
 pytestmark = pytest.mark.timeout(60)  # some seconds each, on a machine of its own
 
 HOURS, A_HOUR, OBJECTS, CAPACITY = 6, 1200, 400, 40
-MOST_WORSE = 1.02  # in one hour; the goal is 1.01, missed in the hour after a turn by two of fifteen
+MOST_WORSE = 1.01  # in any one hour
 
 
 def adversary(seed: int, shared: bool) -> Trace:
@@ -97,6 +97,7 @@ def test_where_zones_share_they_are_better_than_lru_all_the_same() -> None:
     assert max(ratios(adversary(1, shared=True))) < 0.97
 
 
-def test_where_nobody_can_help_they_do_no_harm() -> None:
-    *hours, together = ratios(adversary(2, shared=False))
-    assert max(hours) <= MOST_WORSE and together <= 1.0
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_where_nobody_can_help_they_do_no_harm(seed: int) -> None:
+    *hours, together = ratios(adversary(seed, shared=False))
+    assert max(hours) <= MOST_WORSE and together <= 1.002

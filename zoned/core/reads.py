@@ -200,7 +200,7 @@ class Reads:
     def prefetches(self, now: Instant) -> list[Action]:
         """Start what the prefetcher's budget allows now."""
         actions: list[Action] = []
-        for order in self._prefetcher.orders(now, self._cache.holds, self._cache.takes):
+        for order in self._prefetcher.orders(now, self._cache.holds, self._cache.keeps_guess):
             actions += self._fetch_ahead(order.key, order.key_hash, order.reason, order.source, now)
         return actions
 

@@ -13,7 +13,7 @@ from zoned.core.errors import StateError
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.settings import LearningSettings
 
-SETTINGS = LearningSettings(arms=("lru", "s3fifo", "sieve"))
+SETTINGS = LearningSettings(arms=("lru", "s3fifo", "sieve"), proof_hours=0)
 LRU, S3FIFO, SIEVE = 0, 1, 2
 
 
@@ -117,7 +117,7 @@ def test_nonsense_is_refused_or_harmless(parts, arms):
     assert sum(hedge.weights()) == pytest.approx(1.0)
 
 
-TRUSTING = LearningSettings(arms=("lru", "s3fifo", "value"), trusted_arm="value")
+TRUSTING = LearningSettings(arms=("lru", "s3fifo", "value"), trusted_arm="value", proof_hours=0)
 
 
 def test_where_zones_share_the_trusted_arm_is_played_at_once() -> None:

@@ -116,7 +116,7 @@ def scan_and_loop(one: Tuner, batches: int) -> list[str]:
 
 
 def test_a_better_policy_is_advised_once_it_is_sure():
-    one = tuner(100)
+    one = tuner(100, proof_hours=0)
     advice = scan_and_loop(one, 30)
     assert advice[0] == "lru" and advice[-1] in ("s3fifo", "sieve")
     scores = {score.arm: score for score in one.arms()}

@@ -60,6 +60,7 @@ class CacheController:
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
         self.takes = partial(_takes, self._held)
+        self.keeps_guess = partial(_keeps_guess, self._held, settings.guess_share)
         self.stay_s = self._held.stay_s
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep
@@ -254,3 +255,13 @@ def _takes(held: Holdings, key_hash: KeyHash, size: int) -> bool:
     """Whether a copy that is offered would be kept; policies that know no value take everything."""
     policy = held.policy
     return not isinstance(policy, Value) or policy.takes(key_hash, size)
+
+
+def _keeps_guess(held: Holdings, share: float, key_hash: KeyHash, size: int) -> bool:
+    """Whether a copy that nobody asked for is worth its place. The learnt value weighs what is promised
+    against what is known, copy by copy. Where the order of use decides, every guess would push out what was used, so
+    there are few places for them, and who waits in one has to be used or to go before the next comes."""
+    policy = held.policy
+    if isinstance(policy, Value):
+        return policy.takes(key_hash, size)
+    return held.stay_s() is None or len(held.unproved) + 1 <= share * len(policy)

@@ -21,6 +21,8 @@ from zoned.core.records import Entry, Evicted, Reason
 _PROVED = (Reason.DRAIN, Reason.MIGRATE, Reason.HOME)
 """Copies that another zone gives up, or that the ring homes here, were used elsewhere: they need not prove
 themselves again, or a hand-over of many would push itself out."""
+_UNPROVED = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE)
+"""Guesses about demand: until the first use nothing but a promise speaks for such a copy."""
 _STAY_MEMORY = 64  # evictions behind the mean stay of a copy that nobody uses
 
 
@@ -52,6 +54,8 @@ class Holdings:
         }  # fmt: skip
         self.outcomes = Outcomes(settings.outcome_half_life_s, settings.max_outcomes, self.counters)
         self._uses: dict[tuple[Dependency, Reason], int] = {}
+        self.unproved: dict[KeyHash, None] = {}
+        """Guesses that wait for their first use, oldest first."""
         self._stay_s = 0.0
         self._stays = 0  # how many are behind it, up to _STAY_MEMORY
 
@@ -122,6 +126,8 @@ class Holdings:
         if not index.flags[slot] & ANNOUNCED:
             self.digest.gain(fingerprint_of(copy.key_hash))
         index.flags[slot] = REASON_BITS[copy.reason] | ANNOUNCED
+        if copy.reason in _UNPROVED:
+            self.unproved[copy.key_hash] = None
         if copy.reason is not Reason.DEMAND:
             self.outcomes.fetched(dependency, copy.reason, now_s)
 
@@ -133,6 +139,7 @@ class Holdings:
             self.policy.remove(hashed)
         self.silence(slot)
         self._settle(slot, now_s)
+        self.unproved.pop(hashed, None)
         gone = Evicted(index.instance(slot), hashed)
         index.release(slot)
         return gone
@@ -166,6 +173,7 @@ class Holdings:
         self.index.flags[slot] = flags | USED
         reason = REASONS[flags >> REASON_SHIFT]
         if reason is not Reason.DEMAND:
+            self.unproved.pop(self.index.hashes[slot], None)
             dependency = self.index.names[self.index.dependencies[slot]]
             self.outcomes.used(dependency, reason, now_s)
             if len(self._uses) < self._settings.max_outcomes or (dependency, reason) in self._uses:

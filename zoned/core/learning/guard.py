@@ -1,6 +1,6 @@
 """The guards: never worse than plain LRU, by measurement.
 
-Two of them. The first stands before the eviction policies: nothing but LRU is played unless the lower
+Three of them. The first stands before the eviction policies: nothing but LRU is played unless the lower
 confidence bound of its discounted advantage is above zero, and LRU comes back as soon as that bound is
 below zero. Luck in a few batches is not enough, and where nothing helps (scans, first-ever requests) the
 right answer, to do nothing, is the one that is given.
@@ -11,15 +11,23 @@ out what would have been used; however precise each reason looks by itself, if r
 with plain LRU then prefetching stops, and starts again when they no longer do. The shadow of a large store
 is a sample, so a loss has to be larger than its noise, too.
 
+The third is a brake within the hour. A loss of one percent is a handful of misses, which no test would call
+significant in time. But while the store goes by LRU itself and the shadow is exact, whatever is worse than
+the shadow was fetched ahead; so when this hour's loss reaches half of what is allowed, guessing pauses for
+that dependency until the hour is over, or has paid for it.
+
 Rejected: comparing measured latencies directly (the origin's bad minutes would be called our losses).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zoned.core.learning.ledger import Ledger, PriceList, Tally
+from zoned.core.learning.proof import Hours
 from zoned.core.learning.scores import Discounted
 from zoned.core.learning.settings import LearningSettings
-from zoned.core.names import Dependency
+from zoned.core.names import Dependency, Instant
 
 
 def may_leave(advantage: Discounted, settings: LearningSettings) -> bool:
@@ -87,3 +95,38 @@ class LossGuard:
             if excess_s > allowed_s and account.excess.lower(settings.loss_z) > 0.0:
                 account.stopped = True
                 self.stops += 1
+
+
+class Brake:
+    """Pauses guessing for dependencies that have lost in this hour what they may, where all that is lost is
+    the guesses' doing."""
+
+    __slots__ = ("_before", "_hours", "_on", "_settings", "stops")
+
+    def __init__(self, settings: LearningSettings) -> None:
+        self._settings = replace(settings, proof_accesses=1)  # an hour, however few its reads
+        self._hours: dict[Dependency, Hours] = {}
+        self._before: dict[Dependency, Tally] = {}
+        self._on: tuple[Dependency, ...] = ()
+        self.stops = 0
+        """How often it was pulled."""
+
+    def review(self, ledger: Ledger, prices: PriceList, exact: bool, now: Instant) -> tuple[Dependency, ...]:
+        """For whom to pause. ``exact``: the store goes by LRU, beside a shadow that is no sample."""
+        on = []
+        before, self._before = self._before, dict(ledger.tallies())
+        for name in [name for name in self._hours if name not in self._before]:
+            del self._hours[name]
+        for name, tally in self._before.items():
+            hours = self._hours.get(name)
+            if hours is None:
+                hours = self._hours[name] = Hours(self._settings, 1)
+            grown = tally.since(before[name]) if name in before else tally
+            lru_s = grown.lru_latency_s(prices)
+            excess_s = grown.latency_s(prices) - lru_s if exact else 0.0
+            hours.watch([excess_s], lru_s, grown.requests, now.mono_s)
+            if exact and hours.fails(0):
+                on.append(name)
+        self.stops += len([name for name in on if name not in self._on])
+        self._on = tuple(on)
+        return self._on

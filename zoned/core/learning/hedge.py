@@ -7,10 +7,11 @@ Hedge's, exp(eta x discounted advantage), for people to see how clear the case i
 What is *played* is the leader, not a draw from the weights: a store cannot change its policy at each
 request, and with full information following the discounted leader is as good when leads are real. Two
 brakes: a challenger must be faster by ``hysteresis_ratio``, and nothing but LRU is played unless the guard
-agrees. One exception: where zones are seen to serve one another, the arm made for that is played on trust,
-since in a small zone proof takes longer than the day; it loses that for good when another arm is measured
-to be better. Rejected: EXP3, UCB, Thompson sampling (48, 66 and 79 % of the best in our simulation; this:
-96). Paper: Freund and Schapire 1997; for the guard, Wu et al., Conservative Bandits, ICML 2016.
+agrees and no hour has spoken against it (``proof``). One exception: where zones are seen to serve one
+another, the arm made for that is played on trust, since in a small zone proof takes longer than the day; it
+loses that for good when another arm is measured to be better. Rejected: EXP3, UCB, Thompson sampling (48, 66
+and 79 % of the best in our simulation; this: 96). Paper: Freund and Schapire 1997; for the guard, Wu et al.,
+Conservative Bandits, ICML 2016.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 
 from zoned.core.errors import StateError
 from zoned.core.learning.guard import is_better, may_leave, must_return
+from zoned.core.learning.proof import Hours
 from zoned.core.learning.scores import Discounted
 from zoned.core.learning.settings import LearningSettings
 
@@ -38,6 +40,7 @@ class Hedge:
         "_trusted",
         "_unit_s",
         "changes",
+        "hours",
         "played",
     )
 
@@ -51,6 +54,8 @@ class Hedge:
         )
         self._edge = [Discounted(settings.decay) for _ in settings.arms]  # on the trusted arm, s
         self._trust = _NOT_GIVEN
+        self.hours = Hours(settings, len(settings.arms))
+        """How each arm did against LRU, hour by hour."""
         self.played = 0
         self.changes = 0
 
@@ -73,6 +78,14 @@ class Hedge:
         before = self.played
         self.played = self._choose()
         self.changes += self.played != before
+
+    def watch(self, costs: Sequence[float], accesses: int, now_s: float) -> None:
+        """What each arm has cost since the last time, in misses. `learn` waits for a batch; this does not:
+        what has proved itself for long may turn bad within minutes."""
+        self.hours.watch([cost - costs[0] for cost in costs], costs[0], accesses, now_s)
+        if self.played and self._trust != _GIVEN and self.hours.fails(self.played):
+            self.played = 0
+            self.changes += 1
 
     def weights(self) -> tuple[float, ...]:
         """Hedge's weights; they sum to 1."""
@@ -127,12 +140,12 @@ class Hedge:
             if better:
                 self._trust = _LOST
             return min(better, key=lambda arm: (self._latency[arm].mean, arm), default=played)
-        if played and must_return(self._advantage[played], settings):
+        if played and (must_return(self._advantage[played], settings) or self.hours.fails(played)):
             played = 0
         allowed = [
             arm
             for arm, advantage in enumerate(self._advantage)
-            if arm == 0 or arm == played or may_leave(advantage, settings)
+            if arm in (0, played) or (may_leave(advantage, settings) and self.hours.stands(arm))
         ]
         best = min(allowed, key=lambda arm: (self._latency[arm].mean, arm))
         enough_s = self._latency[played].mean - abs(self._latency[0].mean) * settings.hysteresis_ratio

@@ -46,6 +46,15 @@ class LearningSettings:
     error was not enough: on a trace whose arms take turns (mooncake) it cost 1.2 % of the latency."""
     guard_batches: int = 6
     """Batches seen before the guard may leave LRU: below, the standard error means nothing. Range 2..1000."""
+    proof_hours: int = 6
+    """Hours in none of which an arm may have lost more than ``max_loss`` against LRU before it is played (but
+    for the one played on trust). Range 0..1000. 0: what turns around every hour is found out by losing."""
+    proof_s: float = 3600.0
+    """How long such an hour lasts at least. Range > 0..1e6."""
+    proof_accesses: int = 1000
+    """... and how many accesses it has at least: in a few, one miss is more than a percent. Range 1..1e9."""
+    proof_decay: float = 0.95
+    """What a loss in one hour is worth an hour later. Range 0..1."""
     trusted_arm: str = "value"
     """What is played as soon as zones are seen to share what they hold, if it is one of ``arms``: it is made
     for that, and was the best or near it wherever they do. It is played on trust, until another is measured

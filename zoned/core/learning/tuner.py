@@ -18,7 +18,7 @@ from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
 from zoned.core.learning.calibration import Calibration
 from zoned.core.learning.drift import Drift
-from zoned.core.learning.guard import LossGuard
+from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger, Tally
 from zoned.core.learning.settings import LearningSettings
@@ -65,12 +65,14 @@ class Tuner:
         self._lines = self._ledger.lines
         self._hedge = Hedge(settings)
         self._loss = LossGuard(settings)
+        self._brake = Brake(settings)
         self._thresholds = Thresholds(settings)
         self._drift = Drift(settings)
         self._calibration = Calibration(settings)
         self._read = self._calibration.read
         self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
-        self._batch_cost = [(0.0, 0.0, 0.0) for _ in arms]  # misses, those another zone served, spared
+        self._batch_cost: list[Cost] = [(0.0, 0.0, 0.0) for _ in arms]
+        self._seen, self._seen_cost = 0, self._batch_cost  # as of the last review
 
     # ---- what happens -------------------------------------------------------------------------------
 
@@ -158,8 +160,9 @@ class Tuner:
         self._ledger.fold()
         if not self._settings.enabled:
             return Advice(eviction=LRU)
-        self._review_arms(prices)
+        self._review_arms(prices, now)
         stopped = self._loss.review(self._ledger, prices)
+        stopped += self._brake.review(self._ledger, prices, self._shown_exactly, now)
         self._thresholds.review(outcomes, self._ledger)
         return Advice(
             eviction=self._settings.arms[self._hedge.played],
@@ -194,6 +197,7 @@ class Tuner:
             "arm_changes": self._hedge.changes,
             "dependencies_folded": self._ledger.folded,
             "loss_stops": self._loss.stops,
+            "brakes": self._brake.stops,
             "reason_stops": self._thresholds.stops,
             "reason_trials": self._thresholds.trials,
             "outcomes_dropped": self._thresholds.dropped,
@@ -216,26 +220,40 @@ class Tuner:
 
     # ---- inside -------------------------------------------------------------------------------------
 
-    def _review_arms(self, prices: Callable[[Source], float]) -> None:
+    @property
+    def _shown_exactly(self) -> bool:
+        """Our store goes by LRU, and the shadow is no sample: what differs between them was fetched ahead."""
+        return self._hedge.played == 0 and self._shadow.rate == 1.0
+
+    def _review_arms(self, prices: Callable[[Source], float], now: Instant) -> None:
         tally = self._ledger.total().tally()
-        batch = tally.since(self._batch)
-        settings = self._settings
+        costs = [(arm.misses, arm.near, arm.spared) for arm in self._shadow.arms]
+        hit_s, origin_s = prices(Source.LOCAL), prices(Source.ORIGIN)
+        # A miss that another zone serves counts as the part of one that it costs.
+        part = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
+        self._hedge.watch(_grown(self._seen_cost, costs, part), tally.requests - self._seen, now.mono_s)
+        self._seen, self._seen_cost = tally.requests, costs
+        batch, settings = tally.since(self._batch), self._settings
         if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
             return
-        costs = [(arm.misses, arm.near, arm.spared) for arm in self._shadow.arms]
         before, self._batch, self._batch_cost = self._batch_cost, tally, costs
-        hit_s, origin_s = prices(Source.LOCAL), prices(Source.ORIGIN)
         near = costs[0][1] - before[0][1]
         if near >= settings.trust_near * max(1.0, costs[0][0] - before[0][0]):
             self._hedge.trust()
-        # A miss that another zone serves counts as the part of one that it costs.
-        part = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
-        grown = [
-            now[0] - then[0] - part * (now[1] - then[1] + now[2] - then[2])
-            for now, then in zip(costs, before, strict=True)
-        ]
+        grown = _grown(before, costs, part)
         if max(grown) > min(grown):  # before the store is full all arms do the same, which says nothing
             self._hedge.learn([count / batch.requests for count in grown], hit_s, origin_s)
+
+
+Cost = tuple[float, float, float]  # misses, those another zone served, ways to the origin spared
+
+
+def _grown(before: list[Cost], costs: list[Cost], part: float) -> list[float]:
+    """What each arm has cost between two moments, in misses."""
+    return [
+        now[0] - then[0] - part * (now[1] - then[1] + now[2] - then[2])
+        for now, then in zip(costs, before, strict=True)
+    ]
 
 
 def _threshold_row(row: object) -> tuple[Dependency, Reason, float, bool]:

@@ -1,0 +1,67 @@
+"""Proof by the hour: no arm is played that was much worse than LRU in any of the last hours."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoned.core.learning.hedge import Hedge
+from zoned.core.learning.proof import Hours, Rise
+from zoned.core.learning.settings import LearningSettings
+
+SETTINGS = LearningSettings(arms=("lru", "s3fifo"), proof_accesses=100)
+
+
+def hour(hours: Hours, start_s: float, grown: list[float], lru: float = 10.0) -> float:
+    """An hour of ten-minute steps; when it ends."""
+    for step, more in enumerate(grown, start=1):
+        hours.watch([0.0, more], lru, 100, start_s + step * 600.0)
+    return start_s + len(grown) * 600.0
+
+
+@given(st.lists(st.floats(-5, 5), max_size=40))
+def test_the_rise_is_the_largest_loss_over_any_stretch(steps: list[float]) -> None:
+    rise = Rise()
+    for step in steps:
+        rise.add(step)
+    worst = max([sum(steps[a:b]) for b in range(len(steps) + 1) for a in range(b + 1)])
+    assert abs(rise.most - max(0.0, worst)) < 1e-9
+
+
+def test_an_arm_stands_after_enough_good_hours_and_falls_by_one_bad() -> None:
+    hours = Hours(SETTINGS, 2)
+    hours.watch([0.0, -1.0], 10.0, 100, 0.0)
+    end_s = 0.0
+    for _ in range(SETTINGS.proof_hours):
+        assert not hours.stands(1)
+        end_s = hour(hours, end_s, [-1.0] * 6)
+    assert hours.stands(1) and hours.worst(1) == 0.0
+    end_s = hour(hours, end_s, [-1.0, -1.0, 2.0, 2.0, -1.0, -1.0])  # no loss in sum, but 4 of 60 within it
+    assert not hours.stands(1) and abs(hours.worst(1) - 4.0 / 60.0) < 1e-9
+    for _ in range(20):
+        end_s = hour(hours, end_s, [-1.0] * 6)
+    assert not hours.stands(1), "such an hour is remembered for long"
+    for _ in range(20):
+        end_s = hour(hours, end_s, [-1.0] * 6)
+    assert hours.stands(1)
+
+
+def test_an_hour_with_few_reads_is_longer_and_a_store_that_is_not_full_says_nothing() -> None:
+    hours = Hours(SETTINGS, 2)
+    for step in range(100):
+        hours.watch([0.0, 0.0], 10.0, 100, step * 3600.0)
+    assert hours.passed == 0
+    for step in range(100, 201):
+        hours.watch([0.0, -1.0], 10.0, 10, step * 3600.0)
+    assert hours.passed == 10
+
+
+def test_what_is_played_stops_within_the_hour_in_which_it_fails() -> None:
+    hedge = Hedge(SETTINGS)
+    hedge.played = 1
+    for step in range(60):
+        hedge.watch([10.0, 9.0], 100, step * 60.0)
+    assert hedge.played == 1
+    for step in range(60, 66):  # 10 a minute are 600 an hour: 3 may be lost
+        hedge.watch([10.0, 11.0], 100, step * 60.0)
+    assert hedge.played == 0 and hedge.changes == 1

@@ -1,0 +1,112 @@
+"""Proof by the hour: has something been worse than plain LRU in any hour, not only on the whole?
+
+An advantage over hundreds of batches can hide an hour in which everything turned around: popularity flips,
+a scan ends, and the policy that was better all night misses what LRU has just taken in. So the difference to
+LRU is also followed hour by hour, by its *rise*: how far it has climbed above its lowest point of that hour.
+The loss over any stretch of the hour is at most that, so a bound on it holds for every hour, however hours
+are counted. Two questions are answered: whether in each of the last hours the rise stayed small (an arm that
+shows it may be played), and whether it is too large already in this one (then it must stop at once).
+
+An hour with few reads says nothing: it lasts until there were ``proof_accesses``. The worst hour is
+remembered, and fades slowly. Rejected: Page-Hinkley on the difference (asks whether the mean has changed,
+takes long to be sure, and by then the hour is lost); a bound over many hours, which lets gains of the night
+pay for a bad morning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp
+
+from zoned.core.learning.settings import LearningSettings
+
+
+class Rise:
+    """One difference to LRU: how far it has climbed above its lowest point of this hour."""
+
+    __slots__ = ("behind", "lowest", "most")
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """An hour begins."""
+        self.behind = self.lowest = self.most = 0.0
+
+    def add(self, grown: float) -> None:
+        """So much more was lost (negative: gained) against LRU."""
+        self.behind += grown
+        self.lowest = min(self.lowest, self.behind)
+        self.most = max(self.most, self.behind - self.lowest)
+
+
+class Hours:
+    """Several differences to LRU, over the same hours. All costs in one unit, whichever."""
+
+    __slots__ = (
+        "_accesses",
+        "_began_s",
+        "_lately",
+        "_lru",
+        "_rises",
+        "_seen_s",
+        "_settings",
+        "_worst",
+        "passed",
+    )
+
+    def __init__(self, settings: LearningSettings, count: int) -> None:
+        self._settings = settings
+        self._rises = [Rise() for _ in range(count)]
+        self._worst = [0.0] * count  # largest rise of an hour as a share of LRU's cost, faded
+        self._began_s: float | None = None
+        self._accesses = 0
+        self._lru = 0.0
+        self._lately = 0.0  # what LRU costs in an hour, going by the last eighth of one
+        self._seen_s = 0.0
+        self.passed = 0
+        """Hours that are over."""
+
+    def watch(self, grown: Sequence[float], lru: float, accesses: int, now_s: float) -> None:
+        """Since the last time: by how much each cost more than LRU, what LRU cost, over how many accesses.
+        Nothing is counted before the first difference: a store that is not full yet says nothing."""
+        if self._began_s is None:
+            if not any(grown):
+                return
+            self._began_s = self._seen_s = now_s
+        self._tell_pace(lru, now_s)
+        self._accesses += accesses
+        self._lru += lru
+        for rise, more in zip(self._rises, grown, strict=True):
+            rise.add(more)
+        settings = self._settings
+        if now_s - self._began_s < settings.proof_s or self._accesses < settings.proof_accesses:
+            return
+        for place, rise in enumerate(self._rises):
+            share = rise.most / self._lru if self._lru > 0 else 0.0
+            self._worst[place] = max(share, self._worst[place] * settings.proof_decay)
+            rise.start()
+        self._lru, self._accesses, self._began_s = 0.0, 0, now_s
+        self.passed += 1
+
+    def worst(self, place: int) -> float:
+        """The largest loss against LRU in an hour, as a share of what LRU cost then; older ones faded."""
+        return self._worst[place]
+
+    def stands(self, place: int) -> bool:
+        """Enough hours, and none of them with a large loss."""
+        settings = self._settings
+        return self.passed >= settings.proof_hours and self._worst[place] <= settings.max_loss
+
+    def fails(self, place: int) -> bool:
+        """This hour alone, it has lost half of what it may already, going by what LRU costs lately."""
+        return self._rises[place].most > self._settings.max_loss / 2 * self._lately
+
+    def _tell_pace(self, lru: float, now_s: float) -> None:
+        """An hour in which LRU misses seldom may lose little: it is not measured by the hour before."""
+        passed_s, self._seen_s = now_s - self._seen_s, now_s
+        memory_s = self._settings.proof_s / 8
+        kept = exp(-passed_s / memory_s)
+        self._lately = self._lately * kept + lru * self._settings.proof_s / memory_s * (
+            (1.0 - kept) * memory_s / passed_s if passed_s > 0 else 1.0
+        )
