@@ -41,6 +41,8 @@ from zoned.core.summaries import Publisher
 
 K = key(1)
 SMALL = CacheSettings(max_bytes=None, max_objects=30, default_ttl_s=None, eviction="lru")
+GUESSING = replace(SMALL, guess_share=1.0)  # else the small store has no place for a guess ...
+UNBRAKED = LearningSettings(max_loss=1.0)  # ... and the hour would stop it before the outcomes do
 
 
 # ---- one node ----------------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ def what_was_used_earns_its_try_back() -> bool:
 
 
 def associations_that_waste_are_stopped() -> bool:
-    solo = Solo(cache=SMALL)
+    solo = Solo(cache=GUESSING, learning=UNBRAKED)
     one_then_two(solo)
     waste(solo, Reason.ASSOCIATION)
     actions = solo.read(key(1), b"new")
@@ -126,7 +128,7 @@ def associations_that_waste_are_stopped() -> bool:
 
 
 def forecasts_that_waste_are_stopped() -> bool:
-    solo = Solo(cache=SMALL)
+    solo = Solo(cache=GUESSING, learning=UNBRAKED)
     use(solo, K, 400.0)
     waste(solo, Reason.FORECAST)
     use(solo, K, 120.0)
@@ -135,7 +137,7 @@ def forecasts_that_waste_are_stopped() -> bool:
 
 
 def refreshes_that_waste_are_stopped() -> bool:
-    solo = Solo(cache=SMALL, policies=(DependencyPolicy(name=DEP, ttl_s=100.0),))
+    solo = Solo(cache=GUESSING, learning=UNBRAKED, policies=(DependencyPolicy(name=DEP, ttl_s=100.0),))
     waste(solo, Reason.REFRESH)
     use(solo, K, 20.0)
     for _ in range(15):
@@ -168,7 +170,7 @@ def from_a_near_origin_nothing_is_fetched_ahead() -> bool:
 def a_better_eviction_is_found_and_used() -> bool:
     solo = Solo(
         cache=replace(SMALL, eviction="auto"),
-        learning=LearningSettings(review_accesses=100, guard_batches=3),
+        learning=LearningSettings(review_accesses=100, guard_batches=3, proof_hours=0),
         prefetch=PrefetchSettings(enabled=False),
     )
     scan = 100

@@ -76,6 +76,8 @@ def test_a_guess_that_would_not_be_kept_is_not_fetched() -> None:
     orders = prefetcher.orders(at(0), nothing, lambda hashed, size: size > 0 and hashed in worth)
     assert sorted(numbers(orders)) == [2, 4], "what a zone hands over is no guess"
     assert prefetcher.counters["not_worth_keeping"] == 2
+    prefetcher.refresh([entry(5)], at(0))
+    assert numbers(prefetcher.orders(at(0), nothing, lambda *_: False)) == [5], "it has its place already"
     assert numbers(prefetcher.orders(at(0), nothing)) == [], "nor later"
 
 

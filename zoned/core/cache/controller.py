@@ -259,8 +259,8 @@ def _takes(held: Holdings, key_hash: KeyHash, size: int) -> bool:
 
 def _keeps_guess(held: Holdings, share: float, key_hash: KeyHash, size: int) -> bool:
     """Whether a copy that nobody asked for is worth its place. The learnt value weighs what is promised
-    against what is known, copy by copy. Where the order of use decides, every guess would push out what was used, so
-    there are few places for them, and who waits in one has to be used or to go before the next comes."""
+    against what is known, copy by copy. Where the order of use decides, every guess would push out what was
+    used, so there are few places for them, and who waits in one is used or goes before the next comes."""
     policy = held.policy
     if isinstance(policy, Value):
         return policy.takes(key_hash, size)

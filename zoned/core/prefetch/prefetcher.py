@@ -210,7 +210,7 @@ class Prefetcher:
                 self.counters["expired"] += 1
             elif want.key in self._in_flight or (want.reason is not Reason.REFRESH and holds(want.key)):
                 self.counters["already_held"] += 1
-            elif _is_guess(want) and not keeps(want.key_hash, want.size or int(self._mean_size)):
+            elif _may_be_refused(want) and not keeps(want.key_hash, want.size or int(self._mean_size)):
                 self.counters["not_worth_keeping"] += 1
             else:
                 orders.append(self._start(want, now_s))
@@ -364,6 +364,11 @@ class Prefetcher:
 
 def _is_guess(want: Queued) -> bool:
     return want.guess or want.reason in GUESSES
+
+
+def _may_be_refused(want: Queued) -> bool:
+    """Whether the store is asked first: for guesses; what is refreshed has its place already."""
+    return _is_guess(want) and want.reason is not Reason.REFRESH
 
 
 def _trusted(allowance: Allowance) -> int:
