@@ -160,6 +160,7 @@ async def test_the_shapes_that_the_contract_names(tmp_path: Path) -> None:
         assert (ledger["requests"], ledger["hit_ratio"], ledger["lru_hit_ratio"]) == (1000, 0.8, 0.7)
         assert (ledger["mean_latency_ms"], ledger["lru_mean_latency_ms"]) == (50.0, 90.0)
         assert ledger["misses_avoided"] == 100.0
+        assert ledger["fabric_hit_ratio"] == 0.875
 
 
 async def test_the_other_reads(tmp_path: Path) -> None:
