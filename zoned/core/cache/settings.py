@@ -42,7 +42,7 @@ class CacheSettings:
     """At most so many copies are named as due for refresh per turn, the most used first. 0: never refresh."""
     max_sweep: int = 4096
     """At most so many expired copies are dropped per sweep (once a turn): bounds the pause. Range >= 1."""
-    guess_share: float = 0.01
+    guess_share: float = 0.005
     """Share of the copies that may be guesses which nobody has asked for yet, where the order of use decides
     who goes. Range 0..1. Higher: wrong guesses cost more hits. A full store with less than one place for them
     gets none."""

@@ -99,8 +99,9 @@ class Hours:
         return self.passed >= settings.proof_hours and self._worst[place] <= settings.max_loss
 
     def fails(self, place: int) -> bool:
-        """This hour alone, it has lost half of what it may already, going by what LRU costs lately."""
-        return self._rises[place].most > self._settings.max_loss / 2 * self._lately
+        """This hour alone, it has lost a quarter of what it may already, going by what LRU costs lately: what
+        is under way will lose more."""
+        return self._rises[place].most > self._settings.max_loss / 4 * self._lately
 
     def _tell_pace(self, lru: float, now_s: float) -> None:
         """An hour in which LRU misses seldom may lose little: it is not measured by the hour before."""

@@ -81,9 +81,9 @@ class Discounted:
         sane = all(abs(number) < _LIMIT for number in (values, *numbers))  # false for NaN, too
         # With one value both weights are 1; a second one parts them (else the spread would divide by 0).
         least = weight_squares * (1.0 + 1e-9) if values >= 2 else weight_squares
-        if not sane or values < 0 or (values > 0) != (weight > 0) or squares < 0 or weight * weight < least:
+        if not sane or values < 0 or (values > 0) != (weight > 0) or weight * weight < least:
             raise StateError(f"learning: not a discounted sum: {obj!r}")
-        if weight > 0 and weight_squares <= 0:
+        if squares < 0 or weight_squares < 0 or (weight > 0 and weight_squares == 0):
             raise StateError(f"learning: not a discounted sum: {obj!r}")
         made = cls(decay)
         made.values = int(values)
