@@ -100,7 +100,10 @@ class Demand:
         self._step = [exp(1.0 / tau) for tau in self._tau]
         self._unit = np.array([self._horizon / tau for tau in self._tau] * 2)
         self._refresh_every = max(4, self._copies // 16)
-        self._refresh_due = self._expire_due = self._clock
+        # Half a round apart, for ever: a reader waits for one of the two, never for both.
+        self._expire_every = self._refresh_every * max(1, int(self._horizon / 16) // self._refresh_every)
+        self._refresh_due = self._upkeep_due = self._clock
+        self._expire_due = self._clock + self._refresh_every // 2
         self._weigh()
 
     # ---- what happens ---------------------------------------------------------------------------
@@ -132,7 +135,7 @@ class Demand:
             row = self._cursor = self._cursor + 1 if self._cursor + 1 < len(self._names) else 1
             if self._since[row] < 0.0 and self._names[row] is not None:
                 self._set_aside(row)  # what is used is not all that is held: the quiet ones teach, too
-        if clock >= self._refresh_due:
+        if clock >= self._upkeep_due:
             self._upkeep()
 
     def asked(self, key: Fingerprint, times: float = 1.0) -> None:
@@ -212,14 +215,16 @@ class Demand:
     # ---- upkeep ---------------------------------------------------------------------------------
 
     def _upkeep(self) -> None:
-        self._refresh_due = self._clock + self._refresh_every
         if self._clock >= self._expire_due:
-            self._expire_due = self._clock + max(self._refresh_every, int(self._horizon / 16))
+            self._expire_due = self._clock + self._expire_every
             self._expire()
-        if self._ripe >= (_FIRST_BATCH if self._solutions < _FIRST_SOLUTIONS else _BATCH):
-            self._learn()
-        else:
-            self._refresh()
+        if self._clock >= self._refresh_due:
+            self._refresh_due = self._clock + self._refresh_every
+            if self._ripe >= (_FIRST_BATCH if self._solutions < _FIRST_SOLUTIONS else _BATCH):
+                self._learn()
+            else:
+                self._refresh()
+        self._upkeep_due = min(self._expire_due, self._refresh_due)
 
     def _refresh(self) -> None:
         """Both rates of all rows."""
