@@ -86,6 +86,7 @@ def ledger_line(dependency: str) -> LedgerLine:
         prefetched=50,
         prefetch_used=45,
         prefetched_bytes=1 << 20,
+        arms=(("lru", 0.0),),
     )
 
 
@@ -129,7 +130,7 @@ def snapshot(port: int = 1, disagreeing: tuple[Disagreement, ...] = ()) -> Snaps
         queue=(WANT,),
         flights=0,
         ledger=(ledger_line(""), ledger_line("pricing")),
-        arms=(ArmScore("lru", 10, 0.8, 1.0, True),),
+        arms=(ArmScore("lru", 10, 0.8, 1.0, True, "no other has proved to be better"),),
         outcomes=(),
         cache=CacheView(
             objects=3,

@@ -11,6 +11,7 @@ from tests.core.pool import Pool
 from tests.core.solo import DEP, SIZE, Solo, key, only
 from zoned.core import events as ev
 from zoned.core.actions import FetchOrigin
+from zoned.core.cache import CacheSettings
 from zoned.core.names import fingerprint_of, key_hash, shard_of
 from zoned.core.records import DependencyPolicy, Source
 
@@ -135,3 +136,15 @@ def test_explain_tells_how_much_the_other_zones_ask_for_it() -> None:
     now = pool.cluster.instant()
     assert "asked for elsewhere about 6." in "\n".join(pool.node("b1").explain(K, now))
     assert pool.node("a1").stages.elsewhere.elsewhere(fingerprint_of(key_hash(K)), now) == 0.0
+
+
+def test_the_arm_that_the_operator_chose_is_the_one_played() -> None:
+    limits = {"max_bytes": None, "max_objects": 3}
+    chosen = Solo(cache=CacheSettings(**limits, eviction="sieve"))
+    assert [(a.arm, a.why) for a in chosen.node.snapshot(chosen.now).arms if a.played] == [
+        ("sieve", "store.eviction says so")
+    ]
+    learnt = Solo(cache=CacheSettings(**limits))
+    assert [(a.arm, a.why) for a in learnt.node.snapshot(learnt.now).arms if a.played] == [
+        ("lru", "no other has proved to be better")
+    ]

@@ -62,6 +62,7 @@ def ledger_line(dependency: str, **changes: Any) -> LedgerLine:
         prefetched=60,
         prefetch_used=50,
         prefetched_bytes=1 << 20,
+        arms=(("lru", 0.0), ("sieve", 12.5)),
     )
     return replace(line, **changes)
 
@@ -137,7 +138,10 @@ def snapshot(**changes: Any) -> Snapshot:
         "queue": (want,),
         "flights": 2,
         "ledger": (ledger_line(""), ledger_line("shop")),
-        "arms": (ArmScore("lru", 500, 0.7, 0.4, False), ArmScore("sieve", 500, 0.8, 0.6, True)),
+        "arms": (
+            ArmScore("lru", 500, 0.7, 0.4, False),
+            ArmScore("sieve", 500, 0.8, 0.6, True, "it is better"),
+        ),
         "outcomes": (PrefetchOutcome("shop", Reason.FORECAST, 60.0, 50.0, 4.0),),
         "cache": CacheView(
             objects=12,

@@ -161,6 +161,11 @@ async def test_the_shapes_that_the_contract_names(tmp_path: Path) -> None:
         assert (ledger["mean_latency_ms"], ledger["lru_mean_latency_ms"]) == (50.0, 90.0)
         assert ledger["misses_avoided"] == 100.0
         assert ledger["fabric_hit_ratio"] == 0.875
+        assert ledger["dependencies"][0]["arms_saved_s"] == {"lru": 0.0, "sieve": 12.5}
+        assert [(arm["arm"], arm["why"]) for arm in ledger["arms"]] == [
+            ("lru", ""),
+            ("sieve", "it is better"),
+        ]
 
 
 async def test_the_other_reads(tmp_path: Path) -> None:

@@ -146,6 +146,14 @@ def _ledger_lines(value: Mapping[str, Any]) -> Iterable[str]:
     )
     if rows:
         yield from _section("by dependency", rows_table(rows, *columns, "misses_avoided", "prefetched_bytes"))
+    arms: Sequence[Mapping[str, Any]] = value.get("arms") or ()
+    if arms:
+        yield from _section("eviction", rows_table(arms, "arm", "hit_ratio", "weight", "played", "why"))
+    names = [str(arm["arm"]) for arm in arms]
+    saved = [{"dependency": row["dependency"], **(row.get("arms_saved_s") or {})} for row in rows]
+    if names and saved:
+        title = "seconds that each would have saved over plain LRU"
+        yield from _section(title, rows_table(saved, "dependency", *names))
 
 
 @click.command()

@@ -366,13 +366,14 @@ class Advice:
 
 
 class ArmScore(NamedTuple):
-    """One arm of the learner: what it would have earned on the sampled accesses."""
+    """One arm of the learner: what it would have earned on the sampled accesses; ``why`` it is played."""
 
     arm: str
     requests: int
     hit_ratio: float
     weight: float
     played: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,3 +393,4 @@ class LedgerLine:
     prefetched: int
     prefetch_used: int
     prefetched_bytes: int
+    arms: tuple[tuple[str, float], ...] = ()  # seconds that each would have saved over plain LRU

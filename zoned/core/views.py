@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zoned.core.cache.settings import AUTO
 from zoned.core.joining import Joining
 from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, fingerprint_of, key_hash, shard_of
 from zoned.core.placement import Roster, Stage, rehearse, room_of
 from zoned.core.reads import Reads
-from zoned.core.records import Forecast, Plan, Rehearsal, Source
+from zoned.core.records import ArmScore, Forecast, Plan, Rehearsal, Source
 from zoned.core.ring import flipped_ratio
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
@@ -41,6 +42,17 @@ class Location:
     holders: tuple[NodeName, ...]
 
 
+def _arms(view: View) -> tuple[ArmScore, ...]:
+    """The learner's arms; where the operator chose the eviction, that is what is played."""
+    arms, chosen = view.stages.tuner.arms(), view.settings.cache.eviction
+    if chosen == AUTO:
+        return arms
+    return tuple(
+        arm._replace(played=arm.arm == chosen, why="store.eviction says so" if arm.arm == chosen else "")
+        for arm in arms
+    )
+
+
 def snapshot(view: View, now: Instant) -> Snapshot:
     """Everything, at this moment."""
     stages, plan = view.stages, view.plan
@@ -61,7 +73,7 @@ def snapshot(view: View, now: Instant) -> Snapshot:
         queue=stages.prefetcher.queue(),
         flights=len(view.reads.flights),
         ledger=stages.tuner.ledger(stages.observer.price),
-        arms=stages.tuner.arms(),
+        arms=_arms(view),
         outcomes=stages.cache.outcomes(),
         cache=_cache(view),
         dependencies=_dependencies(stages),

@@ -312,6 +312,7 @@ def ledger(snapshot: Snapshot) -> Json:
                 "hit_ratio": round(arm.hit_ratio, 6),
                 "weight": round(arm.weight, 6),
                 "played": arm.played,
+                "why": arm.why,
             }
             for arm in snapshot.arms
         ],
@@ -330,7 +331,7 @@ def ledger(snapshot: Snapshot) -> Json:
 
 def ledger_line(line: LedgerLine) -> Json:
     """One line of the ledger; ``fabric_hit_ratio`` counts what another zone's copy answered, too; ``lru_*``
-    is what the shadow LRU would have done."""
+    is what the shadow LRU would have done, ``arms_saved_s`` what each arm would have saved over it."""
     return {
         "requests": line.requests,
         "hits": line.hits,
@@ -343,6 +344,7 @@ def ledger_line(line: LedgerLine) -> Json:
         "origin_fetches": line.origin_fetches,
         "lru_origin_fetches": round(line.lru_origin_fetches, 3),
         "peer_transfers": line.peer_transfers,
+        "arms_saved_s": {arm: round(saved_s, 6) for arm, saved_s in line.arms},
         "prefetched": line.prefetched,
         "prefetch_used": line.prefetch_used,
         "prefetched_bytes": line.prefetched_bytes,

@@ -126,6 +126,32 @@ def test_a_better_policy_is_advised_once_it_is_sure():
     assert one.counters["arm_changes"] == 1
 
 
+def test_each_dependency_shows_what_each_arm_would_have_earned_there():
+    one = tuner(100, proof_hours=0)
+    scan_and_loop(one, 30)
+    for name in range(50):
+        read(one, 500_000 + name, dependency="other")
+    everything, *lines = one.ledger(price)
+    earned = {line.dependency: dict(line.arms) for line in lines}
+    best = max(earned["d"], key=lambda arm: earned["d"][arm])
+    assert best in ("s3fifo", "sieve") and earned["d"]["lru"] == 0.0
+    assert earned["d"][best] > 100.0
+    assert set(earned["other"].values()) == {0.0}  # asked for once: nobody can hold it
+    for arm, saved_s in everything.arms:
+        assert saved_s == pytest.approx(sum(each[arm] for each in earned.values()))
+    played = next(score for score in one.arms() if score.played)
+    assert played.why == "measured to be better than LRU, and in no hour worse"
+    assert all(score.why == "" for score in one.arms() if not score.played)
+
+
+def test_a_miss_that_another_zone_serves_earns_the_rest_of_the_way():
+    one = tuner(100)
+    for name in range(10):
+        one.access(InstanceKey("d", b"%d" % name), name << 20, 10, NOW, hit=False, near=name < 4)
+    earned = dict(one.ledger(price)[1].arms)
+    assert earned["lru"] == pytest.approx(4 * (price(Source.ORIGIN) - price(Source.PEER)))
+
+
 def test_where_nothing_helps_lru_is_advised():
     one = tuner(100)
     for name in range(30_000):

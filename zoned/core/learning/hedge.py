@@ -87,6 +87,15 @@ class Hedge:
             self.played = 0
             self.changes += 1
 
+    @property
+    def why(self) -> str:
+        """Why this arm is played, in a few words."""
+        if self._trust == _GIVEN:
+            return "zones share what they hold: it is made for that, and no other was measured to be better"
+        if self.played:
+            return "measured to be better than LRU, and in no hour worse"
+        return "no other has proved to be better"
+
     def weights(self) -> tuple[float, ...]:
         """Hedge's weights; they sum to 1."""
         eta = self._settings.learning_rate / self._unit_s

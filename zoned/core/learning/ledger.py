@@ -15,10 +15,11 @@ fixed-size sketches per dependency; a platform has tens of dependencies, an erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from zoned.core.learning.settings import LearningSettings
+from zoned.core.learning.shadow import Misses
 from zoned.core.names import OTHER, Dependency
 from zoned.core.records import LedgerLine, Reason, Source
 
@@ -68,6 +69,7 @@ class Line:
         "home",
         "local",
         "lru_misses",
+        "missed",
         "origin",
         "peer",
         "prefetch_used",
@@ -79,9 +81,10 @@ class Line:
         "ttl_s",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, arms: int) -> None:
         self.requests = 0
         self.lru_misses = 0.0
+        self.missed = Misses(arms)
         self.local = self.peer = self.origin = self.home = 0
         self.prefetched = self.prefetch_used = self.prefetched_bytes = 0
         self.prefetched_origin = self.prefetched_peer = 0
@@ -115,8 +118,20 @@ class Line:
         self.prefetched_bytes += other.prefetched_bytes
         self.prefetched_origin += other.prefetched_origin
         self.prefetched_peer += other.prefetched_peer
+        self.missed.add(other.missed)
 
-    def priced(self, dependency: Dependency, prices: PriceList) -> LedgerLine:
+    def earned(self, arms: Sequence[str], prices: PriceList) -> tuple[tuple[str, float], ...]:
+        """(arm, seconds that it would have saved over plain LRU): the first arm is LRU among zones that
+        share, so what it saves is what the other zones' copies do."""
+        hit_s, peer_s, origin_s = prices(Source.LOCAL), prices(Source.PEER), prices(Source.ORIGIN)
+        all_missed, near = self.missed.all, self.missed.near
+        plain_s = all_missed[0] * (origin_s - hit_s)
+        return tuple(
+            (arm, plain_s - all_missed[index] * (origin_s - hit_s) + near[index] * (origin_s - peer_s))
+            for index, arm in enumerate(arms)
+        )
+
+    def priced(self, dependency: Dependency, prices: PriceList, arms: Sequence[str]) -> LedgerLine:
         """As a record."""
         tally = self.tally()
         misses = min(self.lru_misses, float(self.requests))  # a sample may overshoot by its noise
@@ -134,16 +149,19 @@ class Line:
             prefetched=self.prefetched,
             prefetch_used=self.prefetch_used,
             prefetched_bytes=self.prefetched_bytes,
+            arms=self.earned(arms, prices),
         )
 
 
 class Ledger:
     """All lines."""
 
-    __slots__ = ("_settings", "folded", "lines")
+    __slots__ = ("_arms", "_settings", "folded", "lines")
 
-    def __init__(self, settings: LearningSettings) -> None:
+    def __init__(self, settings: LearningSettings, arms: Sequence[str] = ("lru",)) -> None:
+        """``arms``: of the shadows, in their order."""
         self._settings = settings
+        self._arms = tuple(arms)
         self.lines: dict[Dependency, Line] = {}
         """By dependency; changed in place only, so that the hot path may hold on to it."""
         self.folded = 0
@@ -155,7 +173,7 @@ class Ledger:
         if line is None:
             if len(self.lines) >= self._settings.max_dependencies:
                 dependency = OTHER
-            line = self.lines.setdefault(dependency, Line())
+            line = self.lines.setdefault(dependency, Line(len(self._arms)))
         return line
 
     def fetched(self, reason: Reason, dependency: Dependency, size: int, source: Source | None) -> None:
@@ -175,7 +193,7 @@ class Ledger:
 
     def total(self) -> Line:
         """The sum of all lines."""
-        total = Line()
+        total = Line(len(self._arms))
         for line in self.lines.values():
             total.add(line)
         return total
@@ -192,12 +210,12 @@ class Ledger:
         names = sorted(
             (name for name in self.lines if name != OTHER), key=lambda name: (self.lines[name].requests, name)
         )
-        others = self.lines.setdefault(OTHER, Line())
+        others = self.lines.setdefault(OTHER, Line(len(self._arms)))
         for name in names[: len(self.lines) - limit + max(1, limit // 8)]:
             others.add(self.lines.pop(name))
             self.folded += 1
 
     def priced(self, prices: PriceList) -> tuple[LedgerLine, ...]:
         """The sum (dependency ``""``), then each line by name."""
-        lines = [self.lines[name].priced(name, prices) for name in sorted(self.lines)]
-        return (self.total().priced("", prices), *lines)
+        lines = [self.lines[name].priced(name, prices, self._arms) for name in sorted(self.lines)]
+        return (self.total().priced("", prices, self._arms), *lines)

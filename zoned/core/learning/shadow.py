@@ -29,13 +29,29 @@ _POSITIONS = 1 << 24  # of a key in the sample; bits 20-43 of the hash: apart fr
 _SHIFT = 20
 
 
+class Misses:
+    """The misses of each arm on one dependency; ``near``: those of them that another zone serves."""
+
+    __slots__ = ("all", "near")
+
+    def __init__(self, arms: int) -> None:
+        self.all = [0.0] * arms
+        self.near = [0.0] * arms
+
+    def add(self, other: Misses) -> None:
+        """Take over another dependency's."""
+        self.all = [mine + theirs for mine, theirs in zip(self.all, other.all, strict=True)]
+        self.near = [mine + theirs for mine, theirs in zip(self.near, other.near, strict=True)]
+
+
 class Arm:
     """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves;
     ``spared``: ways to the origin that its copies spare other zones."""
 
-    __slots__ = ("cache", "expires", "hit", "misses", "name", "near", "spared")
+    __slots__ = ("cache", "expires", "hit", "index", "misses", "name", "near", "spared")
 
-    def __init__(self, name: str, cache: Eviction[KeyHash]) -> None:
+    def __init__(self, index: int, name: str, cache: Eviction[KeyHash]) -> None:
+        self.index = index
         self.name = name
         self.misses = self.near = self.spared = 0.0
         self.expires: dict[KeyHash, float] = {}  # mono seconds; only copies that do expire
@@ -98,7 +114,7 @@ class Shadow:
         self._threshold = max(1, round(rate * _POSITIONS))
         self.scale = _POSITIONS / self._threshold
         """How many accesses one in the sample stands for."""
-        self._arms = [Arm(name, self._empty(name)) for name in names]
+        self._arms = [Arm(index, name, self._empty(name)) for index, name in enumerate(names)]
         self._size_sum = 0
         self._size_count = 0
 
@@ -118,9 +134,16 @@ class Shadow:
         return self._arms
 
     def access(
-        self, hashed: KeyHash, size: int, ttl_s: float | None, now_s: float, near: bool = False
+        self,
+        hashed: KeyHash,
+        size: int,
+        ttl_s: float | None,
+        now_s: float,
+        near: bool = False,
+        dependency: Misses | None = None,
     ) -> float | None:
-        """[hot] Play one access; ``size`` 0 = not known, ``near``: another zone would serve a miss.
+        """[hot] Play one access; ``size`` 0 = not known, ``near``: another zone would serve a miss. Misses
+        are counted for their ``dependency``, too.
 
         Returns how many LRU misses it stands for (0 or `scale`), None if it is not in the sample.
         """
@@ -139,6 +162,10 @@ class Shadow:
             arm.misses += scale
             if near:
                 arm.near += scale
+            if dependency is not None:
+                dependency.all[arm.index] += scale
+                if near:
+                    dependency.near[arm.index] += scale
             arm.take(hashed, size, expires_s)
         if missed and self._limit is not None:
             self._fit_sample()

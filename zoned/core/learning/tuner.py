@@ -61,7 +61,7 @@ class Tuner:
         self._shadow = Shadow(
             arms, capacity_objects, capacity_bytes, settings.sample_objects, rng.getrandbits(24), worth
         )
-        self._ledger = Ledger(settings)
+        self._ledger = Ledger(settings, arms)
         self._lines = self._ledger.lines
         self._hedge = Hedge(settings)
         self._loss = LossGuard(settings)
@@ -101,10 +101,10 @@ class Tuner:
             line = self._ledger.line(key[0])
         line.requests += times
         self._read(key_hash)
-        missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near)
+        missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near, line.missed)
         if times > 1:
             for _ in range(min(times, _MOST_REPEATS) - 1):
-                self._shadow.access(key_hash, size, line.ttl_s, now[0], near)
+                self._shadow.access(key_hash, size, line.ttl_s, now[0], near, line.missed)
         if hit is None:
             if missed:
                 line.lru_misses += missed
@@ -185,6 +185,7 @@ class Tuner:
                 hit_ratio=max(0.0, 1.0 - arm.misses / requests) if requests else 0.0,
                 weight=weights[index] if self._settings.enabled else 1.0,
                 played=index == self._hedge.played,
+                why=self._hedge.why if index == self._hedge.played else "",
             )
             for index, arm in enumerate(self._shadow.arms)
         )
