@@ -25,6 +25,7 @@ class Landings:
         self._tuner = stages.tuner
         self._cache = stages.cache
         self._prefetcher = stages.prefetcher
+        self._chronicle = stages.chronicle
         self.counters = {"stale_for_error": 0, "not_kept_invalidated": 0}
 
     def land(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
@@ -55,6 +56,7 @@ class Landings:
         hit = source is Source.LOCAL
         self._observer.access(Access(key, hashed, size, hit, client), times)
         self._observer.served(key.dependency, source, latency_s, times)
+        self._chronicle.read(hashed, source, times, now)
         near = bool(self._cache.holders(hashed)) if hit else source is Source.PEER
         self._tuner.access(key, hashed, size, now, hit, near, times)
         self._tuner.served(key.dependency, source, times)
@@ -66,11 +68,13 @@ class Landings:
             self._tuner.fetched(flight.reason, key.dependency, landing.size, landing.source)
         if flight.poisoned:
             self.counters["not_kept_invalidated"] += 1
+            self._chronicle.went(hashed, "came, not kept: it was invalidated meanwhile", now)
             return []
         from_peer = landing.source is Source.PEER
         admission = self._cache.admit(
             key, hashed, landing.size, landing.version, landing.ttl_s, flight.reason, now, from_peer
         )
+        self._chronicle.came(hashed, flight.reason, landing.source, landing.node, admission.stored, now)
         actions: list[Action] = []
         if admission.stored:
             actions.append(Keep(key=key, fetch=landing.fetch, ttl_s=landing.ttl_s))
@@ -79,6 +83,8 @@ class Landings:
             if flight.waiters and flight.reason is not Reason.DEMAND:
                 self._cache.lookup(key, hashed, now)  # asked for while it was on its way: that is a use
         if admission.evicted:
+            for evicted in admission.evicted:
+                self._chronicle.went(evicted.key_hash, f"had to go for {key.text()[:80]}", now)
             actions.append(Discard(keys=tuple([evicted.key for evicted in admission.evicted])))
         return actions
 
@@ -129,6 +135,7 @@ class Landings:
     def _failed(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
         flight = landing.flight
         gone = landing.outcome is FetchOutcome.NOT_FOUND
+        self._chronicle.failed(flight.key_hash, flight.reason, landing.outcome.value, now)
         stale = None if gone else self._cache.stale_for_error(flight.key, now)
         actions: list[Action] = []
         if gone and self._cache.drop(flight.key, flight.key_hash):

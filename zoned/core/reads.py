@@ -180,11 +180,15 @@ class Reads:
             gone = self._cache.drop_dependency(dependency)
             for evicted in gone:
                 self._stages.tuner.dropped(evicted.key_hash)
+                self._stages.chronicle.went(evicted.key_hash, "invalidated", now)
             return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
         hashed = key_hash(key)
         self.flights.poison(lambda one: one == key)
         self._stages.tuner.dropped(hashed)
-        return [Discard(keys=(key,))] if self._cache.drop(key, hashed) else []
+        if not self._cache.drop(key, hashed):
+            return []
+        self._stages.chronicle.went(hashed, "invalidated", now)
+        return [Discard(keys=(key,))]
 
     def sweep(self, now: Instant) -> list[Action]:
         """Once a turn: let expired copies go, and tell the ledger which prefetches were used."""
@@ -193,6 +197,8 @@ class Reads:
             self._prefetcher.used(reason, count)
         self._cache.directory.judge(now.mono_s)
         gone = self._cache.sweep(now)
+        for evicted in gone:
+            self._stages.chronicle.went(evicted.key_hash, "expired", now)
         return [Discard(keys=tuple([evicted.key for evicted in gone]))] if gone else []
 
     # ---- prefetch -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from zoned.core.cache import CacheController, Elsewhere, Going
+from zoned.core.chronicle import Chronicle
 from zoned.core.eviction import Demand, Worth
 from zoned.core.facts import FactBook
 from zoned.core.forecast import Forecaster
@@ -48,6 +49,7 @@ class Stages:
     going: Going
     tuner: Tuner
     worth: Worth
+    chronicle: Chronicle
     policies: Mapping[Dependency, DependencyPolicy]
     counted: bool  # whether the store's size is known beforehand, in copies
 
@@ -118,6 +120,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         elsewhere=Elsewhere(settings.forecast.recent_half_life_s, store.max_counts, cache.counters),
         tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning"), worth),
         worth=worth,
+        chronicle=Chronicle(),
         policies=policies,
         counted=store.max_objects is not None,
     )

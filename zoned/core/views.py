@@ -101,7 +101,7 @@ def locate(view: View, key: InstanceKey) -> Location:
 
 
 def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
-    """An instance's story here: copy, holders, home, demand, plan."""
+    """An instance's story here: copy, what became of it lately, holders, home, demand, plan."""
     stages = view.stages
     lines: list[str] = []
     entry = stages.cache.entry(key)
@@ -118,6 +118,7 @@ def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
         lines.append(
             f"copy of {entry.size} bytes, stored {age_s:.0f} s ago for {entry.reason.value}, {used}, {left}"
         )
+    lines += stages.chronicle.of(key_hash(key), now)
     flight = view.reads.flights.find(key)
     if flight is not None:
         lines.append(f"being fetched for {flight.reason.value}, {len(flight.waiters)} reads wait")
