@@ -78,3 +78,12 @@ def test_agents_go_in_any_order_however_far_their_counts_have_faded() -> None:
     one.gone("b")
     one.gone("a")
     assert len(one) == 0 and one.elsewhere(1, at(1e9 + 39 * HALF_S)) == 0.0
+
+
+def test_who_asks_first_after_a_long_silence_gets_what_is_left() -> None:
+    one = Elsewhere(HALF_S, 1000, {})
+    one.heard(CountsHeard(node="a", fingerprints=(1,), counts=(4.0,)), at(1e9))
+    one.heard(CountsHeard(node="a", fingerprints=(2,), counts=(1e6,)), at(1e9 + 30 * HALF_S))
+    asleep = at(1e9 + 41 * HALF_S)
+    assert [one.elsewhere(2, asleep) for _ in range(2)] == [1e6 / 2**11] * 2
+    assert one.elsewhere(1, asleep) == 0.0

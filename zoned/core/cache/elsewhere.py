@@ -60,8 +60,8 @@ class Elsewhere:
 
     def elsewhere(self, fingerprint: Fingerprint, now: Instant) -> float:
         """Decayed accesses in all other zones; 0.0 for what nobody told of."""
-        count = self._sums.get(fingerprint)
-        return 0.0 if count is None else max(0.0, count / self._unit(now))
+        unit = self._unit(now)  # first: it may set all sums back
+        return max(0.0, self._sums.get(fingerprint, 0.0) / unit)
 
     # ---- inside ----
 
