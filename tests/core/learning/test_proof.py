@@ -46,6 +46,23 @@ def test_an_arm_stands_after_enough_good_hours_and_falls_by_one_bad() -> None:
     assert hours.stands(1)
 
 
+def test_a_miss_or_two_of_few_reads_are_no_failure_and_as_many_of_a_proofs_worth_are() -> None:
+    few, enough = Hours(SETTINGS, 2), Hours(SETTINGS, 2)
+    for hours, reads in ((few, 1), (enough, 100)):
+        hours.watch([0.0, -1.0], 1.0, reads, 0.0)
+        for step in range(1, 40):
+            hours.watch([0.0, -1.0], float(reads), reads, step * 60.0)  # a read a minute, and a hundred
+        assert not hours.fails(1)
+    few.watch([0.0, 0.4], 1.0, 1, 2400.0)
+    assert not few.fails(1)  # of the sixty reads of an hour that is over half a percent
+    few.watch([0.0, 0.4], 1.0, 1, 2460.0)
+    assert few.fails(1)  # ... and now of a hundred
+    enough.watch([0.0, 29.0], 100.0, 100, 2400.0)
+    assert not enough.fails(1)
+    enough.watch([0.0, 4.0], 100.0, 100, 2460.0)
+    assert enough.fails(1)
+
+
 def test_an_hour_with_few_reads_is_longer_and_a_store_that_is_not_full_says_nothing() -> None:
     hours = Hours(SETTINGS, 2)
     for step in range(100):

@@ -13,7 +13,7 @@ is a sample, so a loss has to be larger than its noise, too.
 
 The third is a brake within the hour. A loss of one percent is a handful of misses, which no test would call
 significant in time. But while the store goes by LRU itself and the shadow is exact, whatever is worse than
-the shadow was fetched ahead; so when this hour's loss reaches a quarter of what is allowed, guessing pauses
+the shadow was fetched ahead; so when this hour's loss reaches half of what is allowed, guessing pauses
 for that dependency until the hour is over, or has paid for it.
 
 Rejected: comparing measured latencies directly (the origin's bad minutes would be called our losses).

@@ -48,6 +48,7 @@ class Hours:
         "_began_s",
         "_lately",
         "_lru",
+        "_per_access",
         "_rises",
         "_seen_s",
         "_settings",
@@ -63,6 +64,7 @@ class Hours:
         self._accesses = 0
         self._lru = 0.0
         self._lately = 0.0  # what LRU costs in an hour, going by the last eighth of one
+        self._per_access = (0.0, 0.0)  # what LRU cost lately, over how many accesses; both fade
         self._seen_s = 0.0
         self.passed = 0
         """Hours that are over."""
@@ -75,6 +77,8 @@ class Hours:
                 return
             self._began_s = self._seen_s = now_s
         self._tell_pace(lru, now_s)
+        kept = exp(-accesses / self._settings.proof_accesses)
+        self._per_access = self._per_access[0] * kept + lru, self._per_access[1] * kept + accesses
         self._accesses += accesses
         self._lru += lru
         for rise, more in zip(self._rises, grown, strict=True):
@@ -99,9 +103,12 @@ class Hours:
         return self.passed >= settings.proof_hours and self._worst[place] <= settings.max_loss
 
     def fails(self, place: int) -> bool:
-        """This hour alone, it has lost a quarter of what it may already, going by what LRU costs lately: what
-        is under way will lose more."""
-        return self._rises[place].most > self._settings.max_loss / 4 * self._lately
+        """This hour alone, it has lost half of what it may already, going by what LRU costs lately: what is
+        under way will lose more. An hour of few reads counts as one of ``proof_accesses``: in it, one miss
+        would be enough, and a better policy is behind by a miss now and then."""
+        cost, accesses = self._per_access
+        least = cost / accesses * self._settings.proof_accesses if accesses else 0.0
+        return self._rises[place].most > self._settings.max_loss / 2 * max(self._lately, least)
 
     def _tell_pace(self, lru: float, now_s: float) -> None:
         """An hour in which LRU misses seldom may lose little: it is not measured by the hour before."""

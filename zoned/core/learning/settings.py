@@ -46,7 +46,7 @@ class LearningSettings:
     error was not enough: on a trace whose arms take turns (mooncake) it cost 1.2 % of the latency."""
     guard_batches: int = 6
     """Batches seen before the guard may leave LRU: below, the standard error means nothing. Range 2..1000."""
-    proof_hours: int = 6
+    proof_hours: int = 3
     """Hours in none of which an arm may have lost more than ``max_loss`` against LRU before it is played (but
     for the one played on trust). Range 0..1000. 0: what turns around every hour is found out by losing."""
     proof_s: float = 3600.0
