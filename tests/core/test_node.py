@@ -363,9 +363,10 @@ def test_no_damage_to_a_state_escapes_as_anything_but_a_state_error(data: st.Dat
     else:
         state[part] = data.draw(nonsense)
     try:
-        Node(_SMALL, at(100.0), state)
+        node = Node(_SMALL, at(100.0), state)
     except StateError:
-        pass
+        return
+    assert node.snapshot(at(100.0)).node == "a1"  # what was taken up can be shown, too
 
 
 _SMALL = settings_of("a1", forecast=ForecastSettings(worker_enabled=False, history_hours=72))

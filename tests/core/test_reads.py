@@ -75,7 +75,7 @@ def test_past_its_time_a_copy_is_a_miss() -> None:
     solo = Solo(**policy(ttl_s=10.0))
     solo.have(K)
     solo.now_s = 10.0
-    only(FetchOrigin, solo.read(K))
+    assert only(FetchOrigin, solo.read(K)).key == K
 
 
 def test_a_stale_copy_stands_in_for_a_broken_origin_as_long_as_the_operator_said() -> None:

@@ -181,6 +181,8 @@ def test_a_restart_with_other_tags(whole: Whole) -> None:
     until(whole.together, "and known")
     for stock in whole.stock:
         until(lambda stock=stock: "zone=z9" in stock.row("n3") and "weight=4" in stock.row("n3"), "new tags")
+    shown = {member["node"]: member for member in whole.agents[0].json("/v1/members")["members"]}
+    assert (shown["n3"]["zone"], shown["n3"]["weight"]) == ("z9", 4)
 
 
 def test_a_join_and_a_leave(whole: Whole) -> None:

@@ -97,9 +97,8 @@ class Joining:
             return []
         others = len(ring.members) > 1 and any(member.node == self._me for member in ring.members)
         self._inheritance.only_from(self._up())
-        flips = self.own.step(others, self._givers(), self._inheritance.groups(), now)
+        self.own.step(others, self._givers(), self._inheritance.groups(), now)
         self.look(now)
-        assert flips.warm & flips.late == 0
         if phase is Phase.ALONE and self.own.phase is Phase.WARMING:
             return [_note(f"warming begun in a ring of {len(ring.members)} members", ())]
         if phase is Phase.WARMING and self.own.phase is Phase.SETTLED:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import PLAIN
+from zoned.core.eviction import EVICTIONS, PLAIN
 from zoned.core.members import HoldingsHeard
 from zoned.core.names import InstanceKey, Instant, fingerprint_of, key_hash
 from zoned.core.records import Admission, Contents, DependencyPolicy, Evicted, Lookup, Reason
@@ -327,6 +327,7 @@ def test_garbage_only_raises_state_errors(state: object) -> None:
             cache.restore_state(candidate, at(0))  # type: ignore[arg-type]
         except StateError:
             pass
+        assert len(cache) == 0 and cache.eviction in EVICTIONS
 
 
 @pytest.mark.parametrize("eviction", ["lru", "s3fifo", "sieve"])

@@ -113,13 +113,6 @@ class Calibration:
             waiting[promise.key_hash] = _Open(whole, part, confidence, until)
         return promise._replace(confidence=min(1.0, confidence * ratio))
 
-    def ratios(self) -> dict[Dependency, tuple[float, float]]:
-        """Per dependency: (came true / promised, how much was promised lately)."""
-        return {
-            name: (one.ratio(self._settings.calibration_start, self._weight), one.promised)
-            for name, one in self._wholes.items()
-        }
-
     def _classes(self, name: Dependency, promise: Association) -> tuple[_Class, _Class]:
         wholes, parts = self._wholes, self._parts
         if name not in wholes and len(wholes) >= self._settings.max_dependencies:
