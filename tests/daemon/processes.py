@@ -197,3 +197,10 @@ def agreed(agents: list[AgentProcess]) -> bool:
     """Whether every agent has the same ring of all of them."""
     rings = [agent.json("/v1/ring") for agent in agents]
     return len({ring["ring_id"] for ring in rings}) == 1 and len(rings[0]["members"]) == len(agents)
+
+
+def settled(agents: list[AgentProcess]) -> bool:
+    """Whether, besides, none of them still takes shards over: until then agents may differ on who serves."""
+    return agreed(agents) and all(
+        member["state"] != "warming" for agent in agents for member in agent.json("/v1/ring")["members"]
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.daemon.processes import AgentProcess, Origin, agreed, pool, until
+from tests.daemon.processes import AgentProcess, Origin, agreed, pool, settled, until
 
 pytestmark = pytest.mark.timeout(120)  # five processes start at once, on a machine that may be busy
 WRONG = "WARNING (?!woken .* late)|ERROR"
@@ -67,6 +67,7 @@ def test_a_hundred_reads_of_one_cold_key_ask_the_origin_once_a_zone(five: Pool) 
 
 def test_over_the_fabric_a_hundred_reads_ask_the_origin_once(five: Pool) -> None:
     origin, agents = five
+    until(lambda: settled(agents), "all serve by one ring")
     origin.delay_s = 0.5
     answers = asyncio.run(read_together(agents, "/v1/d/big/cold", 20))
     origin.delay_s = 0.0
