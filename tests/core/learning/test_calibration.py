@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import random
 
+import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zoned.core.learning.calibration import Calibration
+from zoned.core.errors import StateError
+from zoned.core.learning.calibration import Calibration, Row, saved_classes
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import InstanceKey, key_hash
 from zoned.core.records import Association
@@ -67,3 +71,43 @@ def test_bounded_in_promises_and_dependencies() -> None:
         one.judged(Association(key, key_hash(key), 0.5, 1.0, 2), 1000)
     assert one.dropped == 90 and len(one._open) == 10
     assert len(one._wholes) == 9 and len(one._parts) == 9, "eight, and one for all others"
+
+
+def lived_one() -> Calibration:
+    one = Calibration(LearningSettings())
+    for number in range(60):
+        one.judged(promise(number, confidence=0.3 + 0.01 * number), 5)
+        one.read(promise(number).key_hash if number % 3 else 0)
+    for _ in range(10):
+        one.read(0)
+    one.judged(promise(-1), 5)  # by now all others are decided
+    return one
+
+
+def test_what_was_learnt_of_promises_survives_a_restart() -> None:
+    one, after = lived_one(), Calibration(LearningSettings())
+    after.restore_state(saved_classes(msgpack.unpackb(msgpack.packb(one.export_state()))))
+    for confidence in (0.35, 0.55, 0.85):
+        judged = after.judged(promise(-1, confidence=confidence), 5).confidence
+        assert judged == one.judged(promise(-1, confidence=confidence), 5).confidence
+        assert (
+            judged != Calibration(LearningSettings()).judged(promise(-1, confidence=confidence), 5).confidence
+        )
+
+
+@given(
+    st.integers(0, 200), st.integers(0, 3), st.sampled_from([None, -1.0, float("nan"), 1e300, "x", 999, b""])
+)
+def test_malformed_classes_are_refused(row: int, column: int, value: object) -> None:
+    rows = lived_one().export_state()
+    rows[row % len(rows)][column] = value
+    if not (column >= 2 and value == 999) and not (column == 0 and value == "x"):
+        with pytest.raises(StateError):
+            saved_classes(rows)
+
+
+def test_no_more_dependencies_are_taken_up_than_there_is_room_for() -> None:
+    rows: list[Row] = [(f"d{number}", kind, 5.0, 2.0) for number in range(40) for kind in (-1, 3)]
+    one = Calibration(LearningSettings(max_dependencies=8))
+    one.restore_state(rows)
+    assert len(one.export_state()) == 16

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgpack
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoned.core.errors import StateError
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.proof import Hours, Rise
 from zoned.core.learning.settings import LearningSettings
@@ -82,3 +85,25 @@ def test_what_is_played_stops_within_the_hour_in_which_it_fails() -> None:
     for step in range(60, 66):  # 10 a minute are 600 an hour: 3 may be lost
         hedge.watch([10.0, 11.0], 100, step * 60.0)
     assert hedge.played == 0 and hedge.changes == 1
+
+
+def test_hours_that_are_over_survive_a_restart() -> None:
+    hours, end_s = Hours(SETTINGS, 2), 0.0
+    hours.watch([0.0, -1.0], 10.0, 100, 0.0)
+    for grown in ([-1.0] * 6, [-1.0, 0.2, -1.0, -1.0, -1.0, -1.0], [-1.0] * 6, [-1.0] * 3):
+        end_s = hour(hours, end_s, grown)
+    saved = msgpack.unpackb(msgpack.packb(hours.export_state(("lru", "s3fifo"))))
+    after = Hours.restored(saved, ("lru", "s3fifo"), SETTINGS)
+    assert after.stands(1) and after.passed == hours.passed and after.worst(1) == hours.worst(1) > 0.0
+    hour(after, 1e6, [-1.0, 2.0, 2.0])  # the clock begins anew; the hour that was open does, too
+    assert after.fails(1) and not after.fails(0)
+
+
+@pytest.mark.parametrize("key", ["passed", "worst", "per_access"])
+@pytest.mark.parametrize(
+    "value", [None, -1, 1e300, float("nan"), "x", [], {}, [1.0, float("inf")], {"lru": 0.0}]
+)
+def test_hours_that_make_no_sense_are_refused(key: str, value: object) -> None:
+    state = {**Hours(SETTINGS, 2).export_state(("lru", "s3fifo")), key: value}
+    with pytest.raises(StateError):
+        Hours.restored(state, ("lru", "s3fifo"), SETTINGS)

@@ -239,6 +239,38 @@ def test_what_was_learnt_survives_a_restart():
     assert after.ledger(price)[0].requests == 0
 
 
+def test_a_proved_arm_stays_proved_over_a_restart() -> None:
+    """So does what promises are worth. A state of before these were kept is still good for the rest."""
+    one, clock = tuner(proof_hours=2, proof_accesses=100), 0.0
+    assert one._hedge.hours.passed == 0
+    for _ in range(120):
+        clock += 120.0
+        scan_and_loop(one, 1)
+        one.review((), price, EMPTY, NOW._replace(mono_s=clock))
+    assert one.review((), price, EMPTY, NOW._replace(mono_s=clock)).eviction != "lru"
+    state = msgpack.unpackb(msgpack.packb(one.export_state()))
+    after, older = tuner(proof_hours=2, proof_accesses=100), tuner(proof_hours=2, proof_accesses=100)
+    after.restore_state(state, NOW)
+    assert after.export_state() == one.export_state() and after._hedge.hours.passed >= 2
+    for part in ("hours", "edge"):
+        del state["hedge"][part]
+    del state["calibration"]
+    older.restore_state(state, NOW)
+    assert older._hedge.hours.passed == 0 and older._hedge.played == one._hedge.played
+
+
+@pytest.mark.parametrize("part", ["hours", "edge", "arms", "calibration"])
+def test_a_state_with_a_malformed_part_changes_nothing(part: str) -> None:
+    one, after = tuner(), tuner()
+    scan_and_loop(one, 30)
+    before = after.export_state()
+    state = one.export_state()
+    (state if part == "calibration" else state["hedge"])[part] = [["d", 3, 1.0]]  # type: ignore[index]
+    with pytest.raises(StateError):
+        after.restore_state(state, NOW)
+    assert after.export_state() == before
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.binary(max_size=4),
     lambda inner: (

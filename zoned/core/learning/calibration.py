@@ -13,21 +13,29 @@ were to come true. In each class the ratio (came true) / (promised) corrects the
 
     ratio(class) = (true + K ratio(dependency)) / (promised + K)      ratio(dependency): towards a prior
 
-Both counts are halved when they are large, so that yesterday fades. Rejected: one threshold that moves with
-the precision of what was fetched (it has to fetch to learn, and treats the sure like the doubtful), and
-isotonic regression (monotone in one variable; ours has three, and a handful of samples).
+Both counts are halved when they are large, so that yesterday fades. They outlive a restart; the promises that
+were open do not, since the store is empty then, and all of them would come to nothing. Rejected: one
+threshold that moves with the precision of what was fetched (it has to fetch to learn, and treats the sure
+like the doubtful), and isotonic regression (monotone in one variable; ours has three, and a handful of
+samples).
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from zoned.core.errors import StateError
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import Dependency, KeyHash
 from zoned.core.records import Association
 
 _SUPPORT_CLASSES = (3, 4, 8)  # from so many sightings on
 _LEAD_CLASSES_S = (3.0, 30.0, 300.0)
+_KINDS = 10 * (len(_SUPPORT_CLASSES) + 1) * (len(_LEAD_CLASSES_S) + 1)
+_WHOLE = -1  # instead of a kind: all promises of a dependency
+_LIMIT = 1e15  # no count of ours comes near
+
+Row = tuple[Dependency, int, float, float]
 
 
 class _Class:
@@ -113,6 +121,23 @@ class Calibration:
             waiting[promise.key_hash] = _Open(whole, part, confidence, until)
         return promise._replace(confidence=min(1.0, confidence * ratio))
 
+    def export_state(self) -> list[list[object]]:
+        """[dependency, kind of promise (-1: all), promised, came true] of each class."""
+        wholes = [[name, _WHOLE, one.promised, one.true] for name, one in self._wholes.items()]
+        return wholes + [[name, kind, one.promised, one.true] for (name, kind), one in self._parts.items()]
+
+    def restore_state(self, rows: list[Row]) -> None:
+        """Take over classes, as `saved_classes` reads them."""
+        limit = self._settings.max_dependencies
+        for name, kind, promised, true in rows:
+            if kind == _WHOLE and (name in self._wholes or name == "" or len(self._wholes) < limit):
+                one = self._wholes[name] = _Class()
+            elif kind != _WHOLE and name in self._wholes:
+                one = self._parts[name, kind] = _Class()
+            else:
+                continue
+            one.promised, one.true = promised, true
+
     def _classes(self, name: Dependency, promise: Association) -> tuple[_Class, _Class]:
         wholes, parts = self._wholes, self._parts
         if name not in wholes and len(wholes) >= self._settings.max_dependencies:
@@ -139,6 +164,22 @@ class Calibration:
         true = true and promise.until >= self._clock
         promise.whole.add(promise.promised, true, self._memory)
         promise.part.add(promise.promised, true, self._memory)
+
+
+def saved_classes(obj: object) -> list[Row]:
+    """What `Calibration.export_state` gave, checked; `StateError` if it is something else."""
+    if not isinstance(obj, list):
+        raise StateError("learning: calibration is not a list")
+    rows = []
+    for row in obj:
+        if not isinstance(row, (list, tuple)) or len(row) != 4:
+            raise StateError(f"learning: not a class of promises: {str(row)[:80]}")
+        name, kind, promised, true = row
+        counts = all(isinstance(count, (int, float)) and 0 <= count < _LIMIT for count in (promised, true))
+        if not isinstance(name, str) or type(kind) is not int or not _WHOLE <= kind < _KINDS or not counts:
+            raise StateError(f"learning: not a class of promises: {str(row)[:80]}")
+        rows.append((name, kind, float(promised), float(true)))
+    return sorted(rows, key=lambda row: row[1] != _WHOLE)
 
 
 def _kind(promise: Association) -> int:

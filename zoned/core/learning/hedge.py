@@ -117,6 +117,10 @@ class Hedge:
                     self._settings.arms, self._latency, self._advantage, strict=True
                 )
             },
+            "edge": {
+                name: edge.export_state() for name, edge in zip(self._settings.arms, self._edge, strict=True)
+            },
+            "hours": self.hours.export_state(self._settings.arms),
         }
 
     def restore_state(self, obj: object) -> None:
@@ -135,9 +139,17 @@ class Hedge:
         pairs = [obj["arms"][name] for name in arms]
         if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
             raise StateError("learning: scores of the arms are incomplete")
-        decay = self._settings.decay
+        decay, edges, hours = self._settings.decay, obj.get("edge"), obj.get("hours")
         latency = [Discounted.restored(pair[0], decay) for pair in pairs]
         advantage = [Discounted.restored(pair[1], decay) for pair in pairs]
+        if edges is not None:  # older states know nothing of these two
+            if not isinstance(edges, dict):
+                raise StateError("learning: edges of the arms are not a map")
+            edge = [Discounted.restored(edges.get(name), decay) for name in arms]
+        else:
+            edge = self._edge
+        proved = self.hours if hours is None else Hours.restored(hours, arms, self._settings)
+        self._edge, self.hours = edge, proved
         self._latency, self._advantage, self._unit_s = latency, advantage, unit_s
         self.played, self._trust = arms.index(played), trust
 

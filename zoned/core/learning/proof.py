@@ -11,6 +11,9 @@ An hour with few reads says nothing: it lasts until there were ``proof_accesses`
 remembered, and fades slowly. Rejected: Page-Hinkley on the difference (asks whether the mean has changed,
 takes long to be sure, and by then the hour is lost); a bound over many hours, which lets gains of the night
 pay for a bad morning.
+
+A restart keeps the hours that are over: who comes back does not prove everything again. The hour that was
+open begins anew, as the clock does.
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp
 
+from zoned.core.errors import StateError
 from zoned.core.learning.settings import LearningSettings
+
+_LIMIT = 1e15  # no number of ours comes near
 
 
 class Rise:
@@ -109,6 +115,32 @@ class Hours:
         cost, accesses = self._per_access
         least = cost / accesses * self._settings.proof_accesses if accesses else 0.0
         return self._rises[place].most > self._settings.max_loss / 2 * max(self._lately, least)
+
+    def export_state(self, names: Sequence[str]) -> dict[str, object]:
+        """The hours that are over; ``names`` of what is compared, in its order."""
+        return {
+            "passed": self.passed,
+            "worst": dict(zip(names, self._worst, strict=True)),
+            "per_access": list(self._per_access),
+        }
+
+    @classmethod
+    def restored(cls, obj: object, names: Sequence[str], settings: LearningSettings) -> Hours:
+        """From what `export_state` gave, with the same names; `StateError` if it is not that."""
+        made = cls(settings, len(names))
+        try:
+            passed, worst, (lru, accesses) = obj["passed"], obj["worst"], obj["per_access"]  # type: ignore[index]
+            made._worst = [float(worst[name]) for name in names]
+            made._per_access = float(lru), float(accesses)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise StateError(f"learning: not the hours of a proof: {error}") from error
+        sane = all(
+            0.0 <= number < _LIMIT for number in (*made._worst, *made._per_access)
+        )  # false for NaN, too
+        if type(passed) is not int or not 0 <= passed < _LIMIT or not sane:
+            raise StateError(f"learning: not the hours of a proof: {str(obj)[:80]}")
+        made.passed = passed
+        return made
 
     def _tell_pace(self, lru: float, now_s: float) -> None:
         """An hour in which LRU misses seldom may lose little: it is not measured by the hour before."""

@@ -16,7 +16,7 @@ from random import Random
 
 from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
-from zoned.core.learning.calibration import Calibration
+from zoned.core.learning.calibration import Calibration, saved_classes
 from zoned.core.learning.drift import Drift
 from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
@@ -209,14 +209,20 @@ class Tuner:
 
     def export_state(self) -> dict[str, object]:
         """What was learnt. Not the ledger nor the shadows: plain LRU would start empty as well."""
-        return {"hedge": self._hedge.export_state(), "thresholds": self._thresholds.export_state()}
+        return {
+            "hedge": self._hedge.export_state(),
+            "thresholds": self._thresholds.export_state(),
+            "calibration": self._calibration.export_state(),
+        }
 
     def restore_state(self, obj: object, now: Instant) -> None:
-        """Take over what `export_state` gave. `StateError` if that is not what it is."""
+        """Take over what `export_state` gave. `StateError`, and no change, if that is not what it is."""
         if not isinstance(obj, dict) or not isinstance(obj.get("thresholds"), list):
             raise StateError("learning: state is not a map")
         rows = [_threshold_row(row) for row in obj["thresholds"]]
+        classes = saved_classes(obj.get("calibration", []))  # older states have none
         self._hedge.restore_state(obj.get("hedge"))
+        self._calibration.restore_state(classes)
         self._thresholds.restore_state(rows)
 
     # ---- inside -------------------------------------------------------------------------------------
