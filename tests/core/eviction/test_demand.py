@@ -21,7 +21,7 @@ def made(copies: int = COPIES, rows: int = 4096) -> Demand:
 
 def counts_of(demand: Demand, key: int) -> list[float]:
     """Its six counts as of now."""
-    row = demand.rows[key]
+    row = demand.rows.get(key)
     grown = demand._growth * 2
     return [value / growth for value, growth in zip(demand._table[row].tolist(), grown, strict=True)]
 
@@ -49,7 +49,7 @@ def test_counts_are_those_of_a_naive_twin_over_many_rebases() -> None:
 def test_rates_between_two_refreshes_follow_each_use() -> None:
     demand = made(copies=100_000)  # so that no refresh comes in between
     demand.used(7)
-    row = demand.rows[7]
+    row = demand.rows.get(7)
     once = demand.own[row], demand.others[row]
     demand.used(7)
     assert demand.own[row] == pytest.approx(2 * once[0], rel=1e-3)
@@ -66,10 +66,10 @@ def test_it_learns_whether_the_past_tells_anything() -> None:
     demand, rng = made(), random.Random(3)
     for clock in range(6000):
         demand.used(rng.randrange(15) if clock % 2 else 1000 + clock)
-    steady = sum(demand.own[demand.rows[key]] for key in range(15)) / 15
+    steady = sum(demand.own[demand.rows.get(key)] for key in range(15)) / 15
     horizon = HORIZON * COPIES
     assert steady == pytest.approx(horizon / 30, rel=0.3), "each comes once in 30 requests"
-    newest = demand.own[demand.rows[1000 + 5998]]
+    newest = demand.own[demand.rows.get(1000 + 5998)]
     assert newest < 0.4 * steady
 
 
@@ -78,7 +78,7 @@ def test_others_demand_has_a_rate_of_its_own() -> None:
     for _ in range(4000):
         demand.used(rng.randrange(10))
         demand.asked(100 + rng.randrange(10))
-    ours, theirs = demand.rows[3], demand.rows[103]
+    ours, theirs = demand.rows.get(3), demand.rows.get(103)
     assert demand.own[ours] > 5 * demand.others[ours]
     assert demand.others[theirs] > 5 * demand.own[theirs]
 
@@ -90,17 +90,17 @@ def test_rows_are_bounded_and_the_least_asked_for_go() -> None:
         demand.used(10_000 + number)
     assert len(demand) <= 256 and demand.forgotten > 1000
     assert all(key in demand.rows for key in range(8))
-    row = demand.rows[3]
-    assert demand.own[row] == max(demand.own[demand.rows[key]] for key in range(8)) or demand.own[row] > 0
+    row = demand.rows.get(3)
+    assert demand.own[row] == max(demand.own[demand.rows.get(key)] for key in range(8)) or demand.own[row] > 0
 
 
 def test_a_forgotten_row_starts_from_nothing() -> None:
     demand = made(rows=256)
     for number in range(600):
         demand.used(number)
-    fresh = demand.rows[599]
+    fresh = demand.rows.get(599)
     demand._refresh()
-    assert 0.0 < demand.own[fresh] < 3 * demand.own[demand.rows[598]]
+    assert 0.0 < demand.own[fresh] < 3 * demand.own[demand.rows.get(598)]
     assert demand.own[0] == demand.others[0] == 0.0, "row 0 is nobody's"
 
 
@@ -130,14 +130,14 @@ def test_a_restart_forgets_no_demand() -> None:
     after.restore_state(msgpack.unpackb(msgpack.packb(before.export_state(1000))), resize=False)
     before._refresh()
     assert set(after.rows) == set(before.rows)
-    for key, row in before.rows.items():
-        assert after.own[after.rows[key]] == pytest.approx(before.own[row], rel=1e-4, abs=1e-6)
-        assert after.others[after.rows[key]] == pytest.approx(before.others[row], rel=1e-4, abs=1e-6)
+    for key, row in ((key, before.rows.get(key)) for key in before.rows):
+        assert after.own[after.rows.get(key)] == pytest.approx(before.own[row], rel=1e-4, abs=1e-6)
+        assert after.others[after.rows.get(key)] == pytest.approx(before.others[row], rel=1e-4, abs=1e-6)
     for demand in (before, after):
         demand.used(7)
         demand.used(1234)
     for key in (7, 1234):
-        assert after.own[after.rows[key]] == pytest.approx(before.own[before.rows[key]], rel=1e-3)
+        assert after.own[after.rows.get(key)] == pytest.approx(before.own[before.rows.get(key)], rel=1e-3)
 
 
 def test_what_is_in_most_demand_is_saved_first() -> None:

@@ -21,7 +21,7 @@ def test_a_copy_that_another_zone_has_is_worth_the_way_there() -> None:
     for key in (1, 2):
         worth.used(key)
     demand = worth.demand
-    own, others = (demand.own[demand.rows[1]], demand.others[demand.rows[1]])
+    own, others = (demand.own[demand.rows.get(1)], demand.others[demand.rows.get(1)])
     assert worth.of(1) == pytest.approx(0.080 * own, rel=1e-3)
     assert worth.of(2) == pytest.approx(0.080 * own + 0.120 * (own + others), rel=1e-3)
 

@@ -13,6 +13,7 @@ density, sampled); the last copy: Feeley et al., SOSP 1995.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Iterable, Iterator
 
 from zoned.core.eviction.policy import check_bounds
@@ -34,6 +35,7 @@ class Value:
         "_max_objects",
         "_members",
         "_places",
+        "_rows",
         "_sizes",
         "_worth",
         "used_bytes",
@@ -47,6 +49,7 @@ class Value:
         self._worth = worth
         self._members: list[KeyHash] = []
         self._sizes: list[int] = []
+        self._rows = array("I")  # where the demand had them last, to be looked at before they are looked up
         self._places: dict[KeyHash, int] = {}
         self._hand = 0
         self.used_bytes = 0
@@ -93,7 +96,7 @@ class Value:
             return True
         if not self._members or size > self._max_bytes:
             return False
-        place, least, _ = self._least_of(self._members, self._sizes, self._hand)
+        place, least, _ = self._least_of(self._members, self._sizes, self._rows, self._hand)
         worth = self._worth.of(key)
         if self._by_bytes:
             return worth / (size or 1) > MARGIN * least / (self._sizes[place] or 1)
@@ -113,15 +116,15 @@ class Value:
 
     def order(self) -> Iterator[KeyHash]:
         """The first few as the hand would take them, then by value."""
-        members, sizes, hand = self._members[:], self._sizes[:], self._hand
+        members, sizes, hints, hand = self._members[:], self._sizes[:], self._rows[:], self._hand
         walked = 0
         while members and walked < _WALKED:
-            place, _, hand = self._least_of(members, sizes, hand)
+            place, _, hand = self._least_of(members, sizes, hints, hand)
             walked += 1
             yield members[place]
-            last, last_size = members.pop(), sizes.pop()
+            last, last_size, hint = members.pop(), sizes.pop(), hints.pop()
             if place < len(members):
-                members[place], sizes[place] = last, last_size
+                members[place], sizes[place], hints[place] = last, last_size, hint
         if members:
             of = self._worth.of
             ranked = sorted(zip(map(of, members), range(len(members)), strict=True))
@@ -141,13 +144,15 @@ class Value:
 
     def _least(self) -> tuple[int, float]:
         """(place, value) of the least valuable of the next candidates; the hand moves on."""
-        place, value, self._hand = self._least_of(self._members, self._sizes, self._hand)
+        place, value, self._hand = self._least_of(self._members, self._sizes, self._rows, self._hand)
         return place, value
 
-    def _least_of(self, members: list[KeyHash], sizes: list[int], hand: int) -> tuple[int, float, int]:
+    def _least_of(
+        self, members: list[KeyHash], sizes: list[int], hints: array[int], hand: int
+    ) -> tuple[int, float, int]:
         """[hot] ``Worth.of`` written out: the directory is asked only where that can decide."""
         worth, demand = self._worth, self._worth.demand
-        rows, own, others = demand.rows, demand.own, demand.others
+        rows, names, own, others = demand.rows, demand.rows.names, demand.own, demand.others
         near_s, far_s, elsewhere, promised = worth.near_s, worth.far_s, worth.elsewhere, worth.promised
         held = len(members)
         if hand >= held:
@@ -155,7 +160,9 @@ class Value:
         best, least, least_value, place = hand, float("inf"), 0.0, hand
         for _ in range(min(CANDIDATES, held)):
             key = members[place]
-            row = rows.get(key & FINGERPRINT_MASK, 0)
+            row = hints[place]
+            if names[row] != key & FINGERPRINT_MASK:
+                row = hints[place] = rows.get(key & FINGERPRINT_MASK)
             rate = own[row]
             if promised and key in promised:
                 promise = promised[key]
@@ -176,14 +183,15 @@ class Value:
         self._places[key] = len(self._members)
         self._members.append(key)
         self._sizes.append(size)
+        self._rows.append(0)
         self.used_bytes += size
 
     def _remove(self, place: int) -> None:
         """The last takes the place of who goes."""
-        members, sizes = self._members, self._sizes
+        members, sizes, hints = self._members, self._sizes, self._rows
         self.used_bytes -= sizes[place]
         del self._places[members[place]]
-        last, last_size = members.pop(), sizes.pop()
+        last, last_size, hint = members.pop(), sizes.pop(), hints.pop()
         if place < len(members):
-            members[place], sizes[place] = last, last_size
+            members[place], sizes[place], hints[place] = last, last_size, hint
             self._places[last] = place

@@ -109,7 +109,7 @@ class Worth:
     def of(self, key: KeyHash) -> float:
         """The value of a copy of it here: seconds saved per horizon."""
         demand = self.demand
-        row = demand.rows.get(key & FINGERPRINT_MASK, 0)
+        row = demand.rows.get(key & FINGERPRINT_MASK)
         rate = demand.own[row]
         promise = self.promised.get(key)
         if promise is not None and promise[0] > rate and promise[1] > demand.clock:
