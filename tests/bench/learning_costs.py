@@ -21,12 +21,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zoned.core.eviction import make
+from zoned.core.eviction import PLAIN
 from zoned.core.graph import Analyzer, GraphSettings
 from zoned.core.learning import LearningSettings, Tuner
 from zoned.core.names import InstanceKey, Instant, key_hash
 from zoned.core.observe import Observer, ObserveSettings
 from zoned.core.records import Access, Forecast, Source
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.core.eviction.keyed import Keyed
 
 PRICES = {Source.LOCAL: 0.001, Source.PEER: 0.081, Source.ORIGIN: 0.201, Source.HOME: 0.281}
 NO_FORECAST = Forecast(made=Instant(0.0, 0.0, 0.0), dependencies=(), instances=())
@@ -97,7 +101,7 @@ def costs(rows: list[Row], capacity: int) -> None:
 
 
 def hits_of(policy: str, rows: list[Row], capacity: int) -> list[bool]:
-    cache, hits = make(policy, capacity, None), []
+    cache, hits = Keyed(policy, capacity, None), []
     for row in rows:
         hits.append(cache.hit(row.hashed))
         if not hits[-1]:
@@ -131,7 +135,7 @@ def ledger(rows: list[Row], capacity: int, sample: int, salts: int) -> None:
 
 def choice(rows: list[Row], capacity: int) -> None:
     tuner = Tuner(LearningSettings(), capacity, None, random.Random(1))
-    name, cache, hits = "lru", make("lru", capacity, None), 0
+    name, cache, hits = "lru", Keyed("lru", capacity, None), 0
     for index, row in enumerate(rows):
         hit = cache.hit(row.hashed)
         hits += hit
@@ -142,10 +146,10 @@ def choice(rows: list[Row], capacity: int) -> None:
         if index % 50 == 49:
             advised = tuner.review((), PRICES.__getitem__, NO_FORECAST, row.now).eviction
             if advised != name:
-                name, adopted = advised, make(advised, capacity, None)
-                adopted.adopt([(key, 1) for key in cache.order()])
+                name, adopted = advised, Keyed(advised, capacity, None)
+                adopted.adopt([(hashed, 1) for hashed in cache.order()])
                 cache = adopted
-    scores = {policy: sum(hits_of(policy, rows, capacity)) for policy in LearningSettings().arms}
+    scores = {policy: sum(hits_of(policy, rows, capacity)) for policy in PLAIN}
     scores["advised"] = hits
     text = "  ".join(f"{policy} {1 + 200 * (1 - count / len(rows)):.1f}" for policy, count in scores.items())
     print(f"  choice      {text} ms, {tuner.counters['arm_changes']} changes")
@@ -155,7 +159,7 @@ def association(rows: list[Row], objects: int, shared: bool) -> str:
     capacity, zones = max(4, objects // 20), sorted({row.zone for row in rows})
     everyone = Analyzer(GraphSettings())
     analyzers = {zone: everyone if shared else Analyzer(GraphSettings()) for zone in zones}
-    caches = {zone: make("s3fifo", capacity, None) for zone in zones}
+    caches = {zone: Keyed("s3fifo", capacity, None) for zone in zones}
     waiting: dict[str, set[int]] = {zone: set() for zone in zones}
     hits = fetched = used = 0
     for row in rows:

@@ -13,9 +13,8 @@ from collections import defaultdict
 
 import pytest
 
-from zoned.core.eviction import make
 from zoned.core.names import InstanceKey
-from zoned.simulation import zoned_policy
+from zoned.simulation import policies, zoned_policy
 from zoned.simulation.results import ReplayOptions, no_progress
 from zoned.simulation.trace import Trace
 
@@ -77,7 +76,7 @@ def hours_of_zoned(trace: Trace) -> dict[int, float]:
 
 
 def hours_of_lru(trace: Trace) -> dict[int, float]:
-    caches = [make("lru", CAPACITY, None) for _ in trace.zone_names]
+    caches = policies.caches_of("lru", trace, CAPACITY, False)
     waited: dict[int, float] = defaultdict(float)
     for at_s, zone, item in zip(trace.ts, trace.zones, trace.objects, strict=True):
         hit = caches[zone].hit(item)

@@ -47,14 +47,18 @@ def spans(trace: Trace, warmup: float, progress: Progress) -> Iterator[tuple[int
         start = end
 
 
-def caches_of(policy: str, trace: Trace, capacity: int, by_bytes: bool) -> list[eviction.Eviction[int]]:
-    """One empty cache per zone."""
+def caches_of(policy: str, trace: Trace, capacity: int, by_bytes: bool) -> list[eviction.Eviction]:
+    """One empty cache per zone. The trace's numbers of instances are slots, and as good as hashes."""
     limits = (None, capacity) if by_bytes else (capacity, None)
-    return [eviction.make(policy, *limits) for _ in trace.zone_names]
+    instances = range(len(trace.object_sizes))
+    caches = [eviction.make(policy, *limits, instances) for _ in trace.zone_names]
+    for cache in caches:
+        cache.reserve(len(instances))
+    return caches
 
 
 def _play(
-    trace: Trace, caches: list[eviction.Eviction[int]], shared: bool, start: int, end: int
+    trace: Trace, caches: list[eviction.Eviction], shared: bool, start: int, end: int
 ) -> tuple[int, int]:
     """(hits, copies from other zones) of a span. [hot]"""
     hit_in, put_in = [cache.hit for cache in caches], [cache.put for cache in caches]
@@ -77,7 +81,7 @@ class _WithTtls:
     def __init__(
         self,
         trace: Trace,
-        caches: list[eviction.Eviction[int]],
+        caches: list[eviction.Eviction],
         shared: bool,
         ttl_s: Mapping[Dependency, float],
     ) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoned.core.eviction import PLAIN, Eviction, make
+from tests.core.eviction.keyed import Keyed
+from zoned.core.eviction import PLAIN
 
 
 class TwinLru:
@@ -159,7 +160,7 @@ steps = st.lists(
 
 def run(name: str, objects: int | None, size: int | None, moves: list[tuple[str, int, int]]) -> None:
     """Drive the policy and its twin by the same moves and compare after each of them."""
-    policy: Eviction[int] = make(name, objects, size)
+    policy = Keyed(name, objects, size)
     twin = TWINS[name](objects or HUGE, size or HUGE)
     sizes: dict[int, int] = {}
     said: list[int] = []
@@ -221,11 +222,22 @@ def test_both_bounds_like_the_twin(
 def test_adopting_within_the_same_bounds_loses_nothing(
     name: str, before: str, objects: int, size: int, moves: list[tuple[str, int, int]]
 ) -> None:
-    old: Eviction[int] = make(before, objects, size)
+    old = Keyed(before, objects, size)
     for _, key, key_size in moves:
         if not old.hit(key):
             old.put(key, key_size)
-    new: Eviction[int] = make(name, objects, size)
+    new = Keyed(name, objects, size)
     assert new.adopt((key, old.size_of(key)) for key in old.order()) == []
     assert sorted(new.order()) == sorted(old.order())
     assert new.used_bytes == old.used_bytes
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_sizes_beyond_four_gibibytes_are_kept_to_the_byte(name: str) -> None:
+    policy = Keyed(name, None, 1 << 40)
+    policy.put(1, 7)
+    policy.put(2, (1 << 33) + 5)
+    policy.put(3, (1 << 32) - 1)
+    assert [policy.size_of(key) for key in (1, 2, 3)] == [7, (1 << 33) + 5, (1 << 32) - 1]
+    assert policy.used_bytes == 7 + (1 << 33) + 5 + (1 << 32) - 1
+    assert policy.remove(2) and policy.used_bytes == 7 + (1 << 32) - 1

@@ -9,8 +9,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.eviction.keyed import Keyed
 from tests.core.learning.lru_twin import TwinLru, zipf
-from zoned.core.eviction import make
 from zoned.core.learning.shadow import Shadow
 
 ARMS = ("lru", "s3fifo", "sieve")
@@ -18,6 +18,11 @@ ARMS = ("lru", "s3fifo", "sieve")
 
 def hashed(key: int) -> int:
     return xxhash.xxh3_64_intdigest(b"%d" % key)
+
+
+def holds(shadow: Shadow, arm: int, key: int) -> bool:
+    slot = shadow._table.find(hashed(key))
+    return slot >= 0 and slot in shadow.arms[arm].cache
 
 
 steps = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 40), st.floats(0, 5)), max_size=150)
@@ -40,7 +45,7 @@ def test_the_lru_arm_is_exactly_lru(accesses, objects, size, ttl_s):
 @given(st.lists(st.integers(0, 30), max_size=300), st.integers(1, 10))
 def test_every_arm_is_its_policy(keys, objects):
     shadow = Shadow(ARMS, objects, None, 8192, 0)
-    policies = [make(name, objects, None) for name in ARMS]
+    policies = [Keyed(name, objects, None) for name in ARMS]
     misses = [0, 0, 0]
     for key in keys:
         shadow.access(hashed(key), 1, None, 0.0)
@@ -96,12 +101,12 @@ def test_thinning_keeps_what_the_smaller_sample_holds():
     shadow = Shadow(("lru",), None, 1 << 30, 64, 0)
     for key in range(128):
         shadow.access(hashed(key), 1, None, 0.0)
-    held = [key for key in range(128) if hashed(key) in shadow.arms[0].cache]
+    held = [key for key in range(128) if holds(shadow, 0, key)]
     assert len(held) == 128 and shadow.rate == 1.0
     shadow.access(hashed(128), 1, None, 0.0)
     assert shadow.rate == 0.5
     before = shadow.arms[0].misses
-    kept = [key for key in range(129) if hashed(key) in shadow.arms[0].cache]
+    kept = [key for key in range(129) if holds(shadow, 0, key)]
     assert 40 < len(kept) < 90
     for key in range(129):
         shadow.access(hashed(key), 1, None, 0.0)
@@ -121,7 +126,7 @@ def test_a_size_not_known_takes_the_mean_of_those_known():
     shadow.access(hashed(0), 30, None, 0.0)
     for key in (1, 2, 3):
         shadow.access(hashed(key), 0, None, 0.0)
-    assert shadow.arms[0].cache.used_bytes == 90 and hashed(0) not in shadow.arms[0].cache
+    assert shadow.arms[0].cache.used_bytes == 90 and not holds(shadow, 0, 0)
 
 
 def test_an_invalidated_copy_is_a_miss_for_everyone():
@@ -132,10 +137,30 @@ def test_an_invalidated_copy_is_a_miss_for_everyone():
     assert [arm.misses for arm in shadow.arms] == [2.0, 2.0, 2.0]
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from([None, 5.0, 50.0])), max_size=300))
-def test_expiries_are_remembered_only_for_what_is_held(accesses):
-    shadow = Shadow(ARMS, 5, None, 8192, 0)
-    for now_s, (key, ttl_s) in enumerate(accesses):
-        shadow.access(hashed(key), 1, ttl_s, float(now_s))
-    for arm in shadow.arms:
-        assert all(key in arm.cache for key in arm.expires)
+moves = st.tuples(
+    st.integers(0, 25), st.integers(1, 9), st.sampled_from([None, 5.0, 50.0]), st.sampled_from("aaaaaad")
+)
+
+
+@given(st.lists(moves, max_size=300), st.integers(1, 8), st.none() | st.integers(9, 60))
+def test_arms_that_part_share_a_table_and_nothing_else(accesses, objects, size):
+    shadow, alone = Shadow(ARMS, objects, size, 8192, 0), [Keyed(name, objects, size) for name in ARMS]
+    misses, expires = [0, 0, 0], [{}, {}, {}]
+    for now_s, (key, key_size, ttl_s, move) in enumerate(accesses):
+        if move == "d":
+            shadow.drop(hashed(key))
+        else:
+            shadow.access(hashed(key), key_size, ttl_s, float(now_s))
+        for index, policy in enumerate(alone):
+            if move == "d":
+                policy.remove(key)
+            elif not policy.hit(key) or expires[index][key] < now_s:
+                policy.remove(key)
+                policy.put(key, key_size)
+                misses[index] += 1
+                expires[index][key] = float("inf") if ttl_s is None else now_s + ttl_s
+    assert [arm.misses for arm in shadow.arms] == misses
+    for index, policy in enumerate(alone):
+        assert [key for key in range(26) if holds(shadow, index, key)] == sorted(policy.order())
+    held = sorted({key for policy in alone for key in policy.order()})
+    assert len(shadow._table) == len(held), "an instance that no arm holds any more is forgotten"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.eviction.keyed import Keyed
 from tests.core.learning.lru_twin import TwinLru, zipf
 from zoned.core.errors import StateError
-from zoned.core.eviction import make
 from zoned.core.learning import LearningSettings, Tuner
 from zoned.core.names import InstanceKey, Instant, key_hash
 from zoned.core.records import DependencyForecast, Forecast, PrefetchOutcome, Reason, Source
@@ -83,7 +83,7 @@ def test_so_it_does_when_copies_expire(accesses, capacity, ttl_s):
 
 @pytest.mark.parametrize("told", [False, True])
 def test_a_large_store_is_sampled_and_still_close(told):
-    one, store = tuner(2000, sample_objects=500), make("s3fifo", 2000, None)
+    one, store = tuner(2000, sample_objects=500), Keyed("s3fifo", 2000, None)
     twin_hits, held = 0, {}
     accesses = zipf(40_000, 20_000, 0.9, seed=5)
     for name in accesses:

@@ -91,7 +91,7 @@ class CacheController:
             found = self._ageing.past_expiry(slot, now_s)
             if found is _MISS:
                 return _MISS
-        self._touch(key_hash)
+        self._touch(slot)
         heat = index.heat[slot]
         if heat < MAX_HEAT:
             index.heat[slot] = heat + 1
@@ -106,12 +106,12 @@ class CacheController:
         if slot is None:
             return 0
         for _ in range(times if times < _MOST_TOUCHES else _MOST_TOUCHES):
-            self._touch(key_hash)
+            self._touch(slot)
         index = self._index
         index.heat[slot] = min(MAX_HEAT, index.heat[slot] + times)
         if not index.flags[slot] & USED:
             self._held.used(slot, now[0])
-        return self._held.policy.size_of(key_hash)
+        return self._held.policy.size_of(slot)
 
     def peer_lookup(self, key: InstanceKey, key_hash: KeyHash, now: Instant, touch: bool) -> Entry | None:
         """Another agent asks: our copy, if fresh. ``touch``: it asks because somebody there wants it now.
@@ -124,7 +124,7 @@ class CacheController:
             return None
         if touch:
             if self._settings.touch_for_peers:
-                self._touch(key_hash)
+                self._touch(slot)
             flags = self._index.flags[slot]
             if REASONS[flags >> REASON_SHIFT] is Reason.HOME and not flags & USED:
                 self._held.used(slot, now[0])

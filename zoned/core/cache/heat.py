@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from zoned.core.cache.index import MAX_HEAT, Index
 from zoned.core.errors import StateError
-from zoned.core.eviction import Eviction
+from zoned.core.eviction import Eviction, Slot
 from zoned.core.names import MAX_KEY_BYTES, InstanceKey, KeyHash, key_hash
 
 
@@ -44,19 +44,19 @@ class Warmth:
         return 1.0 - self._left / self._all if self._all else 1.0
 
 
-def hottest(index: Index, order: Iterator[KeyHash], limit: int) -> list[tuple[int, int]]:
+def hottest(index: Index, order: Iterator[Slot], limit: int) -> list[tuple[int, int]]:
     """At most ``limit`` (uses, slot), most used first; among equals the last to be evicted first."""
-    slots, heat = index.slots, index.heat
-    ranked = [(heat[slot], slot) for slot in map(slots.__getitem__, order)]
+    heat = index.heat
+    ranked = [(heat[slot], slot) for slot in order]
     ranked.reverse()
     ranked.sort(key=lambda pair: -pair[0])
     return ranked[:limit]
 
 
-def heat_rows(index: Index, policy: Eviction[KeyHash], limit: int) -> list[list[str | bytes | int]]:
+def heat_rows(index: Index, policy: Eviction, limit: int) -> list[list[str | bytes | int]]:
     """Rows to save: dependency, key, uses, size; hottest first."""
     return [
-        [*index.instance(slot), uses, policy.size_of(index.hashes[slot])]
+        [*index.instance(slot), uses, policy.size_of(slot)]
         for uses, slot in hottest(index, policy.order(), limit)
     ]
 

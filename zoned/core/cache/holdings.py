@@ -46,7 +46,8 @@ class Holdings:
         self._worth = worth
         self.eviction = "lru" if settings.eviction == AUTO else settings.eviction
         self.index = Index()
-        self.policy: Eviction[KeyHash] = self._make(self.eviction)
+        self._reserved = 0  # slots that the policy has room for
+        self.policy: Eviction = self._make(self.eviction)
         self.digest = DigestChanges()
         self.counters: dict[str, int] = {
             "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
@@ -67,19 +68,24 @@ class Holdings:
             self.counters["collisions"] += 1  # another instance of the same hash: there is room for one
             evicted.append(self.forget(slot, now_s))
             slot = None
-        pushed = self._place(copy, slot)
+        fresh = slot is None
+        if slot is None:
+            slot = self.index.add(copy.key_hash, copy.key.key, copy.number)
+        pushed = self._place(copy, slot, fresh)
         stayed = True
-        for hashed in pushed:
-            if hashed == copy.key_hash:
+        for other in pushed:
+            if other == slot:
                 stayed = False
                 continue
-            evicted.append(self._push_out(self.index.slots[hashed], now_s))
+            evicted.append(self._push_out(other, now_s))
         if not stayed:
             self.counters["refused"] += 1
-            if slot is not None:
+            if fresh:
+                self.index.release(slot)
+            else:
                 evicted.append(self.forget(slot, now_s, placed=False))
             return False, evicted
-        self._write(copy, slot, now_s)
+        self._write(copy, slot, fresh, now_s)
         return True, evicted
 
     def _push_out(self, slot: int, now_s: float) -> Evicted:
@@ -94,26 +100,29 @@ class Holdings:
         """How long a copy stays that nobody uses, lately; None: none had to go yet."""
         return self._stay_s if self._stays else None
 
-    def _place(self, copy: Copy, slot: int | None) -> list[KeyHash]:
-        """Give the copy its place in the eviction order; whom that pushed out, perhaps itself."""
-        if slot is None:
-            pushed = self.policy.put(copy.key_hash, copy.size)
+    def _place(self, copy: Copy, slot: int, fresh: bool) -> list[int]:
+        """Give the copy its place in the eviction order; whose slots that pushed out, perhaps its own."""
+        policy = self.policy
+        if fresh:
+            if slot >= self._reserved:
+                self._reserved = slot + slot // 8 + 16
+                policy.reserve(self._reserved)
+            pushed = policy.put(slot, copy.size)
             if copy.reason in _PROVED:
-                self.policy.hit(copy.key_hash)
+                policy.hit(slot)
             return pushed
-        if self.policy.size_of(copy.key_hash) == copy.size:
+        if policy.size_of(slot) == copy.size:
             if copy.reason is Reason.DEMAND:  # a refresh is no use
-                self.policy.hit(copy.key_hash)
+                policy.hit(slot)
             return []
-        self.policy.remove(copy.key_hash)
-        return self.policy.put(copy.key_hash, copy.size)
+        policy.remove(slot)
+        return policy.put(slot, copy.size)
 
-    def _write(self, copy: Copy, slot: int | None, now_s: float) -> None:
+    def _write(self, copy: Copy, slot: int, fresh: bool, now_s: float) -> None:
         """Fill in the columns of a copy that has its place."""
         index, dependency = self.index, copy.key.dependency
-        if slot is None:
+        if fresh:
             self.counters["admitted"] += 1
-            slot = index.add(copy.key_hash, copy.key.key, copy.number)
             index.heat[slot] = copy.reason is Reason.DEMAND
         else:
             self.counters["replaced"] += 1
@@ -136,7 +145,7 @@ class Holdings:
         index = self.index
         hashed = index.hashes[slot]
         if placed:
-            self.policy.remove(hashed)
+            self.policy.remove(slot)
         self.silence(slot)
         self._settle(slot, now_s)
         self.unproved.pop(hashed, None)
@@ -194,12 +203,11 @@ class Holdings:
 
     def entry(self, slot: int) -> Entry:
         """The record of one copy."""
-        return self.index.entry(slot, self.policy.size_of(self.index.hashes[slot]))
+        return self.index.entry(slot, self.policy.size_of(slot))
 
     def entries(self) -> Iterator[Entry]:
         """Every copy, the next to be evicted first. Lazy; nothing may change while it is used."""
-        slots = self.index.slots
-        return (self.entry(slots[hashed]) for hashed in self.policy.order())
+        return (self.entry(slot) for slot in self.policy.order())
 
     def fingerprints(self) -> Iterator[Fingerprint]:
         """All that our digest claims: the copies not known to be expired. Lazy."""
@@ -217,12 +225,14 @@ class Holdings:
     def switch(self, eviction: str) -> None:
         """Another eviction policy takes over the copies as they are (about 1 us each)."""
         old, new = self.policy, self._make(eviction)
-        lost = new.adopt((hashed, old.size_of(hashed)) for hashed in old.order())
+        lost = new.adopt((slot, old.size_of(slot)) for slot in old.order())
         assert not lost, "a policy with the same bounds holds the same copies"
         self.policy, self.eviction = new, eviction
         self.counters["switches"] += 1
 
-    def _make(self, eviction: str) -> Eviction[KeyHash]:
+    def _make(self, eviction: str) -> Eviction:
         tracked, objects = self._settings.max_tracked_objects, self._settings.max_objects
         most = tracked if objects is None else min(objects, tracked)
-        return make(eviction, most, self._settings.max_bytes, self._worth)
+        policy = make(eviction, most, self._settings.max_bytes, self.index.hashes, self._worth)
+        policy.reserve(self._reserved)
+        return policy

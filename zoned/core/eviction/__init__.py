@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
 
 from zoned.core.eviction.demand import Demand
 from zoned.core.eviction.lru import Lru
-from zoned.core.eviction.policy import Eviction, K
+from zoned.core.eviction.policy import Eviction, Slot
 from zoned.core.eviction.s3fifo import S3Fifo
 from zoned.core.eviction.sieve import Sieve
+from zoned.core.eviction.table import NOBODY, Table
 from zoned.core.eviction.value import Value
 from zoned.core.eviction.worth import Worth
+from zoned.core.names import KeyHash
 
 PLAIN = ("lru", "s3fifo", "sieve")
 """Policies that need to know nothing but what is put and hit."""
@@ -20,25 +22,30 @@ EVICTIONS = (*PLAIN, VALUE)
 
 
 def make(
-    name: str, max_objects: int | None, max_bytes: int | None, worth: Worth | None = None
-) -> Eviction[K]:
+    name: str,
+    max_objects: int | None,
+    max_bytes: int | None,
+    hashes: Sequence[KeyHash],
+    worth: Worth | None = None,
+) -> Eviction:
     """An empty policy by its name in the configuration; None = unbounded in that dimension.
 
-    ``worth``: what copies are worth, for ``value`` only.
+    ``hashes``: the owner's column, by slot. ``worth``: what copies are worth, for ``value`` only.
     """
     if name == "lru":
         return Lru(max_objects, max_bytes)
     if name == "s3fifo":
-        return S3Fifo(max_objects, max_bytes)
+        return S3Fifo(max_objects, max_bytes, hashes)
     if name == VALUE:
         assert worth is not None, "the value policy has to be told what copies are worth"
-        return cast(Eviction[K], Value(max_objects, max_bytes, worth))  # its keys are the hashes of instances
+        return Value(max_objects, max_bytes, hashes, worth)
     assert name == "sieve", f"unknown eviction policy {name!r}"
     return Sieve(max_objects, max_bytes)
 
 
 __all__ = [
     "EVICTIONS",
+    "NOBODY",
     "PLAIN",
     "VALUE",
     "Demand",
@@ -46,6 +53,8 @@ __all__ = [
     "Lru",
     "S3Fifo",
     "Sieve",
+    "Slot",
+    "Table",
     "Value",
     "Worth",
     "make",

@@ -1,60 +1,70 @@
 """What the store and the learner's shadows ask of an eviction policy.
 
-An eviction policy is an ordered book of keys and sizes that says who has to go when room is needed. It
-holds no values and knows no time, so the same class keeps the real store's order and plays a shadow in
-``learning``; a shadow that used other code than the store would score something that does not exist.
+An eviction policy orders *slots*: small numbers that the owner of a table of instances gives out (the
+store's index, a shadow, a trace). So it needs no dictionary of its own: what it knows of a copy lies in a
+few columns at the slot, 8 to 17 bytes instead of the 150 to 300 of an ordered dictionary with its boxed
+integers, and the owner looks an instance up once for all policies that share its table. It holds no values
+and knows no time, so the same class keeps the real store's order and plays a shadow in ``learning``; a
+shadow that used other code than the store would score something that does not exist.
 
-Bounded in objects, in bytes, in both or in neither (None). With ``max_bytes=None`` the three policies are,
-step by step, those of the reference simulator (tests hold them against naive twins). Rejected: one class
-with a strategy object inside (a call more on every access), and a heap for all policies (log n where
+The owner makes room before it uses a new slot (``reserve``), and does not give a slot to another instance
+while the policy holds it. ``hashes`` is the owner's column of the instances' hashes, by slot: for policies
+that remember who was there, or ask what a copy is worth.
+
+Bounded in objects, in bytes, in both or in neither (None). With ``max_bytes=None`` the three plain policies
+are, step by step, those of the reference simulator (tests hold them against naive twins). Rejected: one
+class with a strategy object inside (a call more on every access), and a heap for all policies (log n where
 queues are O(1)).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeAlias
 
-K = TypeVar("K", bound=Hashable)
+Slot: TypeAlias = int
 
 
-class Eviction(Protocol[K]):
-    """An eviction order over keys. Sizes are bytes >= 0; nothing is stored beyond the two bounds."""
+class Eviction(Protocol):
+    """An eviction order over slots. Sizes are bytes >= 0; nothing is stored beyond the two bounds."""
 
     used_bytes: int
     """Sum of the sizes held. Read only."""
 
-    def __contains__(self, key: object) -> bool:
-        """Whether ``key`` is held (ghosts are not)."""
+    def __contains__(self, slot: Slot) -> bool:
+        """Whether ``slot`` is held (ghosts are not)."""
 
     def __len__(self) -> int:
-        """How many keys are held."""
+        """How many slots are held."""
 
-    def hit(self, key: K) -> bool:
-        """``key`` was used: move or mark it. False, and no change, when it is not held."""
+    def reserve(self, slots: int) -> None:
+        """The owner is going to use slots 0 .. ``slots`` - 1: no other may be named to the policy."""
 
-    def put(self, key: K, size: int) -> list[K]:
-        """Take in ``key`` (which must not be held) and return whom that pushed out, first gone first.
+    def hit(self, slot: Slot) -> bool:
+        """``slot`` was used: move or mark it. False, and no change, when it is not held."""
 
-        A key larger than ``max_bytes`` is not taken: the answer is ``[key]``. S3-FIFO may also push out
+    def put(self, slot: Slot, size: int) -> list[Slot]:
+        """Take in ``slot`` (which must not be held) and return whom that pushed out, first gone first.
+
+        One larger than ``max_bytes`` is not taken: the answer is ``[slot]``. S3-FIFO may also push out
         the newcomer itself, as the reference does, when it returns from the ghosts into a main queue
-        where everyone else was used since: so a caller asks ``key in evicted`` to know if it stayed.
+        where everyone else was used since: so a caller asks ``slot in evicted`` to know if it stayed.
         """
 
-    def remove(self, key: K) -> bool:
-        """Forget ``key`` for another cause than room (expired, invalidated). False when it is not held."""
+    def remove(self, slot: Slot) -> bool:
+        """Forget ``slot`` for another cause than room (expired, invalidated). False when it is not held."""
 
-    def size_of(self, key: K) -> int:
-        """The size that ``key`` was put with; KeyError when it is not held."""
+    def size_of(self, slot: Slot) -> int:
+        """The size that ``slot``, which must be held, was put with."""
 
-    def order(self) -> Iterator[K]:
-        """The keys held in the order they would go if nothing were used or taken in any more.
+    def order(self) -> Iterator[Slot]:
+        """The slots held in the order they would go if nothing were used or taken in any more.
 
         Lazy: the first few are cheap. The policy must not change while the iterator is used.
         """
 
-    def adopt(self, items: Iterable[tuple[K, int]]) -> list[K]:
-        """Fill an empty policy with (key, size) pairs, next to go first (another policy's order).
+    def adopt(self, items: Iterable[tuple[Slot, int]]) -> list[Slot]:
+        """Fill an empty policy with (slot, size) pairs, next to go first (another policy's order).
 
         Returns whom that pushed out: none, when the bounds are those of the policy they come from.
         """

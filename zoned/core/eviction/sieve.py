@@ -1,116 +1,114 @@
-"""SIEVE (Zhang et al., NSDI 2024): one queue, a mark per key, and a hand that sweeps from old to young.
+"""SIEVE (Zhang et al., NSDI 2024): one queue, a mark per slot, and a hand that sweeps from old to young.
 
-A use only marks. When room is needed the hand looks at the key it points to: marked, it loses the mark
-and stays where it is; unmarked, it goes. Newcomers enter at the young end, so the hand separates those
-that survived a sweep (behind it) from those not yet looked at (ahead of it).
-
-That is also how it is built here: the queue is cut at the hand into two OrderedDicts, ``_behind`` and
-``_ahead``. The hand's step is "pop the front of ahead; append it behind, or evict it", a newcomer is
-appended ahead, and when nothing is ahead the two swap roles: the hand is back at the old end. No linked
-list of Python objects, which would cost twice the memory and time (measured against the reference's three
-dicts). Unlike in CLOCK, a survivor is not put back at the young end; that is SIEVE's whole point.
+A use only marks. When room is needed the hand looks at the slot it points to: marked, it loses the mark and
+stays where it is; unmarked, it goes. Newcomers enter at the young end, so the hand separates those that
+survived a sweep (behind it) from those not yet looked at (ahead of it). Past the young end it begins again
+at the old one. Unlike in CLOCK, a survivor is not put back at the young end; that is SIEVE's whole point.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import Generic
 
-from zoned.core.eviction.policy import K, check_bounds
+from zoned.core.eviction.policy import Slot, check_bounds
+from zoned.core.eviction.queues import Queues
+
+_END = -1
+_UNMARKED, _MARKED = 1, 2  # states of a slot; 0: not held
 
 
-class Sieve(Generic[K]):
+class Sieve:
     """SIEVE, bounded in objects and bytes."""
 
-    __slots__ = ("_ahead", "_behind", "_max_bytes", "_max_objects", "used_bytes")
+    __slots__ = ("_hand", "_held", "_max_bytes", "_max_objects", "_queue", "_state", "used_bytes")
 
     def __init__(self, max_objects: int | None, max_bytes: int | None) -> None:
         check_bounds(max_objects, max_bytes)
         self._max_objects = sys.maxsize if max_objects is None else max_objects
         self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
-        # Oldest first in both; value = size * 2 + mark. Together behind + ahead is the queue, old to young.
-        self._behind: OrderedDict[K, int] = OrderedDict()
-        self._ahead: OrderedDict[K, int] = OrderedDict()
+        self._queue = Queues(1)
+        self._state = bytearray()
+        self._hand = _END  # the next slot to be looked at; at the end: the oldest one
+        self._held = 0
         self.used_bytes = 0
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._ahead or key in self._behind
+    def __contains__(self, slot: Slot) -> bool:
+        return self._state[slot] != 0
 
     def __len__(self) -> int:
-        return len(self._ahead) + len(self._behind)
+        return self._held
 
-    def hit(self, key: K) -> bool:
-        """Mark it."""
-        part = self._ahead
-        value = part.get(key)
-        if value is None:
-            part = self._behind
-            value = part.get(key)
-            if value is None:
-                return False
-        if not value & 1:
-            part[key] = value | 1
-        return True
+    def reserve(self, slots: int) -> None:
+        """Room for the slots below that number."""
+        self._queue.reserve(slots)
+        self._state.extend(bytes(max(0, slots - len(self._state))))
 
-    def put(self, key: K, size: int) -> list[K]:
+    def hit(self, slot: Slot) -> bool:
+        """[hot] Mark it."""
+        if self._state[slot]:
+            self._state[slot] = _MARKED
+            return True
+        return False
+
+    def put(self, slot: Slot, size: int) -> list[Slot]:
         """Let the hand make room, then take in at the young end. See ``Eviction.put``."""
-        assert key not in self, "put of a key that is held"
+        assert not self._state[slot], "put of a slot that is held"
         if size > self._max_bytes:
-            return [key]
+            return [slot]
         room = self._max_bytes - size
-        evicted: list[K] = []
-        while self.used_bytes > room or len(self._ahead) + len(self._behind) >= self._max_objects:
+        evicted: list[Slot] = []
+        while self.used_bytes > room or self._held >= self._max_objects:
             evicted.append(self._sweep())
-        self._ahead[key] = size * 2
+        self._queue.append(_END, slot, size)
+        self._state[slot] = _UNMARKED
+        self._held += 1
         self.used_bytes += size
         return evicted
 
-    def _sweep(self) -> K:
-        """Advance the hand to the next unmarked key and evict it."""
+    def _sweep(self) -> Slot:
+        """Advance the hand to the next unmarked slot and evict it."""
+        state, younger = self._state, self._queue.younger
+        hand = self._hand
         while True:
-            key, value = self._ahead.popitem(last=False)
-            if not value & 1:
-                self.used_bytes -= value >> 1
-                self._wrap()
-                return key
-            self._behind[key] = value - 1
-            self._wrap()
+            if hand == _END:
+                hand = younger[_END]
+            if state[hand] == _UNMARKED:
+                self._hand = hand
+                self.remove(hand)
+                return hand
+            state[hand] = _UNMARKED
+            hand = younger[hand]
 
-    def _wrap(self) -> None:
-        """Nothing is ahead of the hand: it is back at the old end."""
-        if not self._ahead:
-            self._ahead, self._behind = self._behind, self._ahead
-
-    def remove(self, key: K) -> bool:
-        """Forget the key; a hand that pointed to it points to the next younger one."""
-        value = self._ahead.pop(key, None)
-        if value is None:
-            value = self._behind.pop(key, None)
-            if value is None:
-                return False
-        self.used_bytes -= value >> 1
-        self._wrap()
+    def remove(self, slot: Slot) -> bool:
+        """Forget the slot; a hand that pointed to it points to the next younger one."""
+        if not self._state[slot]:
+            return False
+        queue = self._queue
+        if self._hand == slot:
+            self._hand = queue.younger[slot]
+        queue.remove(slot)
+        self._state[slot] = 0
+        self._held -= 1
+        self.used_bytes -= queue.sizes[slot]
         return True
 
-    def size_of(self, key: K) -> int:
+    def size_of(self, slot: Slot) -> int:
         """The size it was put with."""
-        value = self._ahead.get(key)
-        return (self._behind[key] if value is None else value) >> 1
+        return self._queue.sizes[slot]
 
-    def order(self) -> Iterator[K]:
+    def order(self) -> Iterator[Slot]:
         """Unmarked ahead, unmarked behind, then in the second and third sweep those that lose their mark."""
-        for mark in (0, 1):
-            for part in (self._ahead, self._behind):
-                for key, value in part.items():
-                    if value & 1 == mark:
-                        yield key
+        hand, state = self._hand, self._state
+        for mark in (_UNMARKED, _MARKED):
+            if hand != _END:
+                yield from [slot for slot in self._queue.walk(_END, hand) if state[slot] == mark]
+            yield from [slot for slot in self._queue.walk(_END, until=hand) if state[slot] == mark]
 
-    def adopt(self, items: Iterable[tuple[K, int]]) -> list[K]:
+    def adopt(self, items: Iterable[tuple[Slot, int]]) -> list[Slot]:
         """Put them in their order, unmarked, the hand at the next to go."""
-        assert not len(self), "adopt into a policy that holds something"
-        evicted: list[K] = []
-        for key, size in items:
-            evicted += self.put(key, size)
+        assert not self._held, "adopt into a policy that holds something"
+        evicted: list[Slot] = []
+        for slot, size in items:
+            evicted += self.put(slot, size)
         return evicted

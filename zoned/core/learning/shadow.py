@@ -1,8 +1,9 @@
 """Shadows: what other eviction policies would have held, played on the same accesses.
 
-A shadow holds keys and sizes, no bytes, so it costs about 150 bytes an instance and a microsecond an
-access. All arms see the same accesses: full information, which is why a plain Hedge beats every bandit
-here (a bandit sees only the arm it played).
+A shadow holds hashes and sizes, no bytes. One table gives each instance that any arm holds a slot, and the
+arms order slots: an instance is looked up once for all of them, and costs some 20 bytes in the table and as
+many in each arm. All arms see the same accesses: full information, which is why a plain Hedge beats every
+bandit here (a bandit sees only the arm it played).
 
 Up to ``sample_objects`` the shadow is exact. A larger store is shadowed on a *spatial* sample (SHARDS,
 Waldspurger et al., FAST 2015): keys whose hash falls below a threshold, all of their accesses, in a store
@@ -20,9 +21,11 @@ any cache that expires lazily. Rejected: sampling every n-th access (breaks ever
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from math import inf
 
-from zoned.core.eviction import Eviction, Worth, make
+from zoned.core.eviction import Eviction, Slot, Table, Worth, make
 from zoned.core.names import KeyHash
 
 _POSITIONS = 1 << 24  # of a key in the sample; bits 20-43 of the hash: apart from the shard's (48-63)
@@ -50,32 +53,32 @@ class Arm:
 
     __slots__ = ("cache", "expires", "hit", "index", "misses", "name", "near", "spared")
 
-    def __init__(self, index: int, name: str, cache: Eviction[KeyHash]) -> None:
+    def __init__(self, index: int, name: str, cache: Eviction) -> None:
         self.index = index
         self.name = name
         self.misses = self.near = self.spared = 0.0
-        self.expires: dict[KeyHash, float] = {}  # mono seconds; only copies that do expire
+        self.expires: array[float] | None = None
+        """Mono seconds by slot, of what is held; None until a copy does expire."""
         self.replace(cache)
 
-    def replace(self, cache: Eviction[KeyHash]) -> None:
+    def replace(self, cache: Eviction) -> None:
         """Go on with another book of what is held."""
         self.cache = cache
         self.hit = cache.hit  # bound once: it is called at every access
 
-    def take(self, hashed: KeyHash, size: int, expires_s: float | None) -> None:
-        """Fetch a copy that was not there."""
-        expires = self.expires
-        if expires_s is not None:
-            expires[hashed] = expires_s
-        gone = self.cache.put(hashed, size)
-        if gone and expires:
-            for key in gone:
-                expires.pop(key, None)
+    def reserve(self, slots: int) -> None:
+        """Room for the slots below that number."""
+        self.cache.reserve(slots)
+        if self.expires is not None:
+            self.expires.extend(array("d", (inf,)) * max(0, slots - len(self.expires)))
 
-    def drop(self, hashed: KeyHash) -> None:
-        """Forget a copy: it expired, or was invalidated."""
-        self.cache.remove(hashed)
-        self.expires.pop(hashed, None)
+    def take(self, slot: Slot, size: int, expires_s: float | None, slots: int) -> list[Slot]:
+        """Fetch a copy that was not there: who has to go. ``slots``: how many are reserved."""
+        if expires_s is not None and self.expires is None:
+            self.expires = array("d", (inf,)) * slots
+        if self.expires is not None:
+            self.expires[slot] = inf if expires_s is None else expires_s
+        return self.cache.put(slot, size)
 
 
 class Shadow:
@@ -84,11 +87,14 @@ class Shadow:
     __slots__ = (
         "_arms",
         "_bytes",
+        "_find",
+        "_holders",
         "_limit",
         "_objects",
         "_salt",
         "_size_count",
         "_size_sum",
+        "_table",
         "_threshold",
         "_worth",
         "scale",
@@ -114,6 +120,9 @@ class Shadow:
         self._threshold = max(1, round(rate * _POSITIONS))
         self.scale = _POSITIONS / self._threshold
         """How many accesses one in the sample stands for."""
+        self._table = Table()
+        self._find = self._table.find
+        self._holders = bytearray()  # by slot: how many arms hold it; as long as what is reserved
         self._arms = [Arm(index, name, self._empty(name)) for index, name in enumerate(names)]
         self._size_sum = 0
         self._size_count = 0
@@ -149,16 +158,19 @@ class Shadow:
         """
         if ((hashed >> _SHIFT) ^ self._salt) % _POSITIONS >= self._threshold:
             return None
-        missed, scale = 0.0, self.scale
+        missed, scale, slot = 0.0, self.scale, self._find(hashed)
         expires_s = None if ttl_s is None else now_s + ttl_s
         for arm in self._arms:
-            if arm.hit(hashed):
-                if not arm.expires or arm.expires.get(hashed, now_s) >= now_s:
+            if slot >= 0 and arm.hit(slot):
+                if arm.expires is None or arm.expires[slot] >= now_s:
                     continue
-                arm.drop(hashed)
+                arm.cache.remove(slot)
+                self._holders[slot] -= 1
             if missed == 0.0:  # the first arm that misses
                 size = self._sized(size)
                 missed = scale if arm is self._arms[0] else -1.0
+                if slot < 0:
+                    slot = self._enter(hashed)
             arm.misses += scale
             if near:
                 arm.near += scale
@@ -166,23 +178,55 @@ class Shadow:
                 dependency.all[arm.index] += scale
                 if near:
                     dependency.near[arm.index] += scale
-            arm.take(hashed, size, expires_s)
-        if missed and self._limit is not None:
-            self._fit_sample()
+            self._take(arm, slot, size, expires_s)
+        if missed:
+            self._settle(slot)
         return missed if missed > 0.0 else 0.0
 
     def asked(self, hashed: KeyHash) -> None:
         """Another zone asks for what only this zone holds: an arm that has it spares that zone the origin."""
         if ((hashed >> _SHIFT) ^ self._salt) % _POSITIONS >= self._threshold:
             return
+        slot = self._find(hashed)
+        if slot < 0:
+            return
         for arm in self._arms:
-            if hashed in arm.cache:
+            if slot in arm.cache:
                 arm.spared += self.scale
 
     def drop(self, hashed: KeyHash) -> None:
         """No copy of it may be used any more."""
+        slot = self._find(hashed)
+        if slot < 0:
+            return
         for arm in self._arms:
-            arm.drop(hashed)
+            arm.cache.remove(slot)
+        self._holders[slot] = 0
+        self._table.release(slot)
+
+    def _enter(self, hashed: KeyHash) -> Slot:
+        """A slot for what no arm holds."""
+        slot = self._table.add(hashed)
+        if slot >= len(self._holders):
+            self._holders.extend(bytes(slot // 8 + 16))
+            for arm in self._arms:
+                arm.reserve(len(self._holders))
+        return slot
+
+    def _take(self, arm: Arm, slot: Slot, size: int, expires_s: float | None) -> None:
+        holders = self._holders
+        holders[slot] += 1
+        for gone in arm.take(slot, size, expires_s, len(holders)):
+            holders[gone] -= 1
+            if not holders[gone] and gone != slot:  # which other arms may still take
+                self._table.release(gone)
+
+    def _settle(self, slot: Slot) -> None:
+        """All arms have taken what they wanted."""
+        if not self._holders[slot]:
+            self._table.release(slot)
+        if self._limit is not None:
+            self._fit_sample()
 
     def _sized(self, size: int) -> int:
         """The size, or the mean of the sizes seen where it is not known (else it would take no room)."""
@@ -203,19 +247,25 @@ class Shadow:
 
     def _thin(self, arm: Arm) -> None:
         before, salt, threshold = arm.cache, self._salt, self._threshold
-        after = self._empty(arm.name)
+        after, hashes, holders = self._empty(arm.name), self._table.hashes, self._holders
+        after.reserve(len(holders))
         after.adopt(
             [
-                (key, before.size_of(key))
-                for key in before.order()
-                if ((key >> _SHIFT) ^ salt) % _POSITIONS < threshold
+                (slot, before.size_of(slot))
+                for slot in before.order()
+                if ((hashes[slot] >> _SHIFT) ^ salt) % _POSITIONS < threshold
             ]
         )
-        arm.expires = {key: at_s for key, at_s in arm.expires.items() if key in after}
+        for slot in before.order():
+            if slot not in after:
+                holders[slot] -= 1
+                if not holders[slot]:
+                    self._table.release(slot)
         arm.replace(after)
 
-    def _empty(self, name: str) -> Eviction[KeyHash]:
-        return make(name, _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate), self._worth)
+    def _empty(self, name: str) -> Eviction:
+        objects, size = _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate)
+        return make(name, objects, size, self._table.hashes, self._worth)
 
 
 def _scaled(capacity: int | None, rate: float) -> int | None:
