@@ -41,6 +41,23 @@ def test_it_is_a_dictionary_that_forgets(fingerprints: list[int], stays: int) ->
     assert not any(rows.names[rows.end :]), "a hint to a row that nobody has fits nobody"
 
 
+@given(st.lists(st.tuples(CLASHING.map(lambda one: one + 1), st.integers(0, 5)), max_size=400))
+def test_rows_that_are_given_on_lead_to_their_last_owner(steps: list[tuple[int, int]]) -> None:
+    rows, twin = Rows(500), dict[int, int]()
+    free: list[int] = []
+    for fingerprint, goes in steps:
+        assert rows.get(fingerprint) == twin.get(fingerprint, 0)
+        if fingerprint in twin:
+            free.append(twin.pop(fingerprint))
+            rows.drop(free[-1])
+        elif free and goes:
+            twin[fingerprint] = free.pop()
+            rows.rename(twin[fingerprint], fingerprint)
+        else:
+            twin[fingerprint] = rows.add(fingerprint)
+        assert all(rows.get(one) == row for one, row in twin.items())
+
+
 @pytest.mark.parametrize("count", [65_535, 65_536, 70_000])
 def test_rows_beyond_sixteen_bits(count: int) -> None:
     fingerprints = (np.arange(1, count + 1, dtype=np.uint64) * 2_654_435_761 % (1 << 32)).tolist()

@@ -8,10 +8,11 @@ so no run of neighbours grows, and whoever makes up keys to collide has to make 
 takes some 0.2 us, five times a dictionary's, so who looks at the same instance again and again keeps its row
 as a hint: it is right as long as ``names[hint]`` is the fingerprint.
 
-Rows are dense: 1, 2, 3, ...; row 0 is nobody's and means "unknown". Forgetting renumbers, and is therefore
-done for many at once, by numpy: ``keep`` says which rows stay, the rest closes up. Room grows by a quarter.
-Rejected: single removals (marks that fill the index up, for tables which forget in batches anyway), and a
-power of two of rooms (on the average a third of all memory is air).
+Rows are given out as 1, 2, 3, ...; row 0 is nobody's and means "unknown". Whoever forgets many at once says
+which rows stay (``keep``), and the rest closes up. Whoever forgets one at a time gives its row to the next
+(``rename``): the index then still leads to the row from its former place, which is harmless, as the name
+there is another one, until so many of these have gathered that the index is made anew. Room grows by a
+quarter. Rejected: a power of two of rooms (on the average a third of all memory is air).
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ def grown(room: int, most: int) -> int:
 class Rows:
     """Which row an instance has. Row 0 is nobody's."""
 
-    __slots__ = ("_count", "_index", "_mask", "names")
+    __slots__ = ("_count", "_dropped", "_filled", "_index", "_mask", "names")
 
     def __init__(self, room: int) -> None:
         """``room``: how many rows the columns have at first, nobody's included."""
         self.names = array("I", bytes(4 * room))
         """The fingerprint by row, 0 where there is none; as long as the columns beside it."""
         self._count = 1
+        self._dropped = False  # whether rows in use may be nobody's
+        self._filled = 0  # places of the index that lead somewhere
         self._index = array("H")
         self._mask = 0
         self._rebuild()
@@ -90,15 +93,32 @@ class Rows:
         row = self._count
         self.names[row] = fingerprint
         self._count = row + 1
-        if 4 * row > 3 * self._mask or row == _SHORT:
+        if row == _SHORT:
             self._rebuild()
-            return row
+        else:
+            self._lead(fingerprint, row)
+        return row
+
+    def rename(self, row: int, fingerprint: Fingerprint) -> None:
+        """The row of one that is forgotten is given to a newcomer."""
+        self.names[row] = fingerprint
+        self._lead(fingerprint, row)
+
+    def drop(self, row: int) -> None:
+        """Nobody has this row, until it is given to somebody. No instance's fingerprint may be 0 then."""
+        self.names[row] = NOBODY
+        self._dropped = True
+
+    def _lead(self, fingerprint: Fingerprint, row: int) -> None:
+        self._filled += 1
+        if 4 * self._filled > 3 * self._mask:
+            self._rebuild()
+            return
         index, mask, stride = self._index, self._mask, fingerprint >> 16 | 1
         place = fingerprint & mask
         while index[place]:
             place = (place + stride) & mask
         index[place] = row
-        return row
 
     def widen(self, room: int) -> None:
         """The columns have so many rows now."""
@@ -125,8 +145,11 @@ class Rows:
         self._index = array(kind, bytes(places * (2 if kind == "H" else 4)))
         self._mask = mask = places - 1
         index = np.frombuffer(self._index, dtype=np.uint16 if kind == "H" else np.uint32)
-        names: Words = np.frombuffer(self.names, dtype=np.uint32)[1 : self._count]
         rows = np.arange(1, self._count, dtype=index.dtype)
+        names: Words = np.frombuffer(self.names, dtype=np.uint32)[1 : self._count]
+        if self._dropped:
+            rows, names = rows[names != NOBODY], names[names != NOBODY]
+        self._filled = len(rows)
         place, stride = names & np.uint32(mask), names >> np.uint32(16) | np.uint32(1)
         while len(rows):
             free = index[place] == 0

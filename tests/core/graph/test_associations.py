@@ -139,23 +139,105 @@ def test_near_misses_are_refused(row):
         Associations(GraphSettings()).restore_state([row])
 
 
-def test_who_leads_is_who_has_successors_whatever_goes_and_comes():
-    rng = random.Random(5)
-    settings = GraphSettings(max_antecedents=12, max_successors=2, max_count=6)
-    pairs = Associations(settings)
-    names = [instance(str(number)) for number in range(30)]
-    for step in range(1500):
-        (key, hashed), follower = rng.choice(names), rng.choice(names)
+class Naive:
+    """The same by dictionaries: antecedent -> [count, {follower: [support, lag]}], the oldest first."""
+
+    def __init__(self, settings: GraphSettings) -> None:
+        self.settings = settings
+        self.table: dict[InstanceKey, tuple[list[int], dict[InstanceKey, list[float]]]] = {}
+
+    def occurred(self, key: InstanceKey) -> None:
+        entry = self.table.pop(key, ([0], {}))
+        self.merge(key, 1, [], entry)
+
+    def merge(self, key, count, followers, entry=None) -> None:
+        entry = entry or self.table.get(key) or ([0], {})
+        self.table[key] = entry
+        if len(self.table) > self.settings.max_antecedents:
+            del self.table[next(iter(self.table))]
+        entry[0][0] += count
+        for follower, support, lag_s in followers:
+            self.follow(entry[1], follower, support, lag_s)
+        while entry[0][0] >= self.settings.max_count:
+            entry[0][0] //= 2
+            for follower, (support, lag_s) in list(entry[1].items()):
+                entry[1][follower] = [support // 2, lag_s * (support // 2) / support]
+                if support < 2:
+                    del entry[1][follower]
+
+    def followed(self, antecedent: InstanceKey, key: InstanceKey, lag_s: float) -> None:
+        if antecedent in self.table:
+            self.follow(self.table[antecedent][1], key, 1, lag_s)
+
+    def follow(self, followers, key: InstanceKey, support: int, lag_s: float) -> None:
+        once = [follower for follower, (seen, _) in followers.items() if seen == 1]
+        if key not in followers and len(followers) >= self.settings.max_successors:
+            if not once:
+                return
+            del followers[once[0]]
+        before = followers.setdefault(key, [0, 0.0])
+        followers[key] = [before[0] + support, before[1] + lag_s]
+
+    def after(self, key: InstanceKey) -> list[tuple[InstanceKey, float, float, int]]:
+        (count,), followers = self.table.get(key, ([0], {}))
+        if count < self.settings.min_antecedent:
+            return []
+        need = max(self.settings.min_support, self.settings.min_confidence * count)
+        found = [
+            (-min(1.0, seen / count), key, lag_s, seen)
+            for key, (seen, lag_s) in followers.items()
+            if seen >= need
+        ]
+        return [
+            (key, -unsure, pytest.approx(lag_s / seen, rel=1e-5), seen)
+            for unsure, key, lag_s, seen in sorted(found)[: self.settings.max_predictions]
+        ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_what_dictionaries_would_be_whatever_goes_and_comes(seed: int) -> None:
+    rng = random.Random(seed)
+    settings = GraphSettings(max_antecedents=12, max_successors=3, max_count=9, min_antecedent=2)
+    pairs, naive = Associations(settings), Naive(settings)
+    names, believed = [instance(str(number)) for number in range(16)], 0
+    for step in range(3000):
+        (key, hashed), follower = rng.choice(names), rng.choice(names[:5])
         if step % 50 == 49:
-            pairs.merge(key, 3, [(follower[0], 2, 1.0)] if rng.random() < 0.5 else [])
-        elif rng.random() < 0.8:
+            told = [(follower[0], 2, 1.0)] if rng.random() < 0.5 else []
+            pairs.merge(key, 3, told)
+            naive.merge(key, 3, told)
+        elif rng.random() < 0.6:
             pairs.occurred(key, hashed)
+            naive.occurred(key)
         else:
-            pairs.followed(hashed, *follower, 1.0)
-        if step == 700:
-            saved = pairs.export_state()
-            pairs = Associations(settings)
-            pairs.restore_state(saved)
-        led = {hashed for hashed, entry in pairs._table.items() if entry.successors}
-        assert set(pairs.leading) == led
-    assert 0 < len(led) < 12
+            lag_s = rng.random()
+            pairs.followed(hashed, *follower, lag_s)
+            naive.followed(key, follower[0], lag_s)
+        for key, hashed in names:
+            found = [(one.key, one.confidence, one.lead_s, one.support) for one in pairs.after(hashed)]
+            assert found == naive.after(key)
+            believed += len(found)
+    assert believed > 1000 and pairs.antecedents_dropped > 50 and pairs.successors_dropped > 10
+    assert sum(pairs.antecedents.lengths) == sum(len(entry[1]) for entry in naive.table.values())
+    assert len(pairs._pairs.rows) <= 12 * 3, "rows of pairs that are forgotten are used again"
+
+
+def test_a_restored_table_forgets_in_the_same_order() -> None:
+    settings = GraphSettings(max_antecedents=3)
+    pairs, restored = Associations(settings), Associations(settings)
+    for name in "abcb":
+        teach(pairs, name, "x", 3)
+    restored.restore_state(pairs.export_state())
+    for table in (pairs, restored):
+        teach(table, "d", "x", 3)
+        teach(table, "e", "x", 3)
+        assert [bool(after(table, name)) for name in "abcde"] == [False, True, False, True, True]
+
+
+def test_counts_from_outside_do_not_overflow() -> None:
+    pairs = Associations(GraphSettings(max_count=1 << 20))
+    (key, hashed), (follower, _) = instance("page"), instance("image")
+    for _ in range(3):
+        pairs.merge(key, 1 << 31, [(follower, 1 << 31, 1.0)])
+        pairs.occurred(key, hashed)
+    assert [one.confidence for one in pairs.after(hashed)] == [pytest.approx(1.0, abs=1e-3)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from zoned.core.graph import Analyzer, GraphSettings
+from zoned.core.graph.associations import Associations
 from zoned.core.graph.fresh import Fresh
 from zoned.core.members import Follower, PairsHeard, Sighting
 from zoned.core.names import InstanceKey, Instant, key_hash
@@ -51,51 +50,83 @@ def test_what_was_heard_is_not_told_on_and_what_was_told_not_again() -> None:
     assert one.take_sightings(at(60.0)) == ()
 
 
+class Evidence:
+    """Occurrences and pairs by name, as the analyzer counts them."""
+
+    def __init__(self, settings: GraphSettings) -> None:
+        self.pairs, self.fresh = Associations(settings), Fresh(settings)
+
+    def occurred(self, name: str) -> None:
+        key = InstanceKey("web", name.encode())
+        self.fresh.occurred(self.pairs.antecedents, self.pairs.occurred(key, key_hash(key)))
+
+    def followed(self, name: str, follower: InstanceKey, lag_s: float) -> None:
+        key = InstanceKey("web", name.encode())
+        row = self.pairs.followed(key_hash(key), follower, key_hash(follower), lag_s)
+        self.fresh.followed(self.pairs.antecedents, row, follower, lag_s)
+
+    def take(self, now_s: float) -> list[tuple[str, int]]:
+        told = self.fresh.take(now_s, self.pairs.antecedents)
+        return [(row.key.key.decode(), row.times) for row in told]
+
+
 def test_pace_and_budget_are_kept_and_the_most_seen_go_first() -> None:
-    settings = GraphSettings(share_rows=2, share_interval_s=10.0, share_followers=1, share_limit=3)
-    fresh = Fresh(settings)
+    seen = Evidence(GraphSettings(share_rows=2, share_interval_s=10.0, share_followers=1, share_limit=3))
     for number in range(5):
-        instance = InstanceKey("web", b"%d" % number)
         for _ in range(number + 1):
-            fresh.occurred(instance, number)
-        fresh.followed(number, STYLE, 1.0)
-        fresh.followed(number, IMAGE, 2.0)
-        fresh.followed(number, STYLE, 1.0)
-    assert fresh.dropped == 2
-    told = fresh.take(100.0, ())
+            seen.occurred(str(number))
+        seen.followed(str(number), STYLE, 1.0)
+        seen.followed(str(number), IMAGE, 2.0)
+        seen.followed(str(number), STYLE, 1.0)
+    assert seen.fresh.dropped == 2, "news of the followers of two"
+    told = seen.fresh.take(100.0, seen.pairs.antecedents)
     assert [(row.key.key, row.times) for row in told] == [(b"4", 5), (b"3", 4)]
     assert told[0].followers == (Follower(STYLE, 2, 2.0),)
-    assert fresh.take(105.0, ()) == ()
-    assert [row.key.key for row in fresh.take(110.0, ())] == [b"2"]
+    assert seen.take(105.0) == []
+    assert seen.take(110.0) == [("2", 3), ("1", 2)]
+    assert seen.take(120.0) == [("0", 1)] and seen.take(130.0) == []
 
 
 def test_what_nothing_follows_is_told_only_where_something_is_known_to() -> None:
-    fresh = Fresh(GraphSettings())
-    fresh.occurred(PAGE, 1)
-    assert fresh.take(100.0, ()) == ()
-    assert [row.times for row in fresh.take(200.0, (1,))] == [1]
+    seen = Evidence(GraphSettings())
+    seen.occurred("page")
+    assert seen.take(100.0) == []
+    seen.pairs.merge(InstanceKey("web", b"page"), 1, [(STYLE, 1, 1.0)])  # another zone knows
+    assert seen.take(200.0) == [("page", 1)]
 
 
-@pytest.mark.parametrize("limit", [20, 1000])
-def test_what_is_told_is_what_a_walk_through_all_that_waits_would_find(limit: int) -> None:
-    rng = random.Random(limit)
-    fresh = Fresh(GraphSettings(share_rows=3, share_interval_s=1.0, share_limit=limit))
-    waiting: dict[int, list[int]] = {}  # count, and whether something followed; in the order of first sight
+def test_what_was_forgotten_in_between_takes_no_old_news_along() -> None:
+    seen = Evidence(GraphSettings(max_antecedents=2))
+    seen.occurred("page")
+    seen.followed("page", STYLE, 1.0)
+    for name in ("a", "b", "page"):
+        seen.occurred(name)
+    seen.followed("page", IMAGE, 1.0)
+    (told,) = seen.fresh.take(100.0, seen.pairs.antecedents)
+    assert told == Sighting(InstanceKey("web", b"page"), 1, (Follower(IMAGE, 1, 1.0),))
+
+
+def test_what_is_told_is_what_a_walk_through_all_that_waits_would_find() -> None:
+    rng = random.Random(20)
+    seen = Evidence(GraphSettings(share_rows=3, share_interval_s=1.0))
+    waiting: dict[str, int] = {}
+    first = {str(number): number for number in range(60)}
+    led = set()
+    for name in first:  # rows in this order, which breaks ties
+        seen.occurred(name)
+        waiting[name] = 1
     for second in range(1, 200):
         for _ in range(6):
-            number = rng.randrange(60)
-            fresh.occurred(InstanceKey("web", b"%d" % number), number)
-            waiting.setdefault(number, [0, 0])[0] += 1
-            if len(waiting) > limit:
-                del waiting[next(iter(waiting))]
-            if rng.random() < 0.1:
-                fresh.followed(number, STYLE, 1.0)
-                waiting[number][1] = 1
-        known = dict.fromkeys(rng.sample(range(60), rng.choice((0, 2, 40))))
-        worth = [number for number, (_, followed) in waiting.items() if followed or number in known]
-        worth.sort(key=lambda number: -waiting[number][0])
-        told = [(int(row.key.key), row.times) for row in fresh.take(2.0 * second, known)]
-        assert told == [(number, waiting.pop(number)[0]) for number in worth[:3]]
+            name = str(rng.randrange(60))
+            seen.occurred(name)
+            waiting[name] = waiting.get(name, 0) + 1
+            if rng.random() < 0.02:
+                seen.followed(name, STYLE, 1.0)
+                led.add(name)
+        worth = [name for name in waiting if name in led]
+        worth.sort(key=lambda name: (-waiting[name], first[name]))
+        assert seen.take(2.0 * second) == [(name, waiting.pop(name)) for name in worth[:3]]
+    assert 10 < len(led) < 60
 
 
 def test_sharing_can_be_switched_off() -> None:

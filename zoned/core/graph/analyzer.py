@@ -14,29 +14,30 @@ Accesses without a client teach nothing: neighbours in time of different users a
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from array import array
 
 from zoned.core.errors import StateError
 from zoned.core.graph.associations import Associations
 from zoned.core.graph.fresh import Fresh
 from zoned.core.graph.settings import GraphSettings
+from zoned.core.graph.trails import AGES, Trails, follows, ms_of
 from zoned.core.members import PairsHeard, Sighting
-from zoned.core.names import InstanceKey, Instant, KeyHash
+from zoned.core.names import FINGERPRINT_MASK, InstanceKey, Instant, KeyHash
 from zoned.core.records import Association
-
-Trail = dict[KeyHash, float]  # instance -> mono seconds of its occurrence; oldest first
 
 
 class Analyzer:
     """The graph stage."""
 
-    __slots__ = ("_fresh", "_pairs", "_settings", "_trails", "counters")
+    __slots__ = ("_fresh", "_lead_ms", "_pairs", "_recent_ms", "_settings", "_trails", "counters")
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
         self._pairs = Associations(settings)
         self._fresh = Fresh(settings)
-        self._trails: OrderedDict[bytes, Trail] = OrderedDict()  # the least recently active first
+        self._trails = Trails(settings.max_clients)
+        self._recent_ms = round(settings.recent_s * 1e3)
+        self._lead_ms = round(settings.min_lead_s * 1e3)
         self.counters: dict[str, int | float] = {
             "predictions": 0,
             "antecedents": 0,
@@ -55,38 +56,27 @@ class Analyzer:
         settings = self._settings
         if not client or not settings.association:
             return ()
-        at_s = now.mono_s
-        trail = self._trails.get(client)
-        if trail is None:
-            trail = self._start(client)
-        else:
-            self._trails.move_to_end(client)
-            if next(iter(trail.values())) <= at_s - settings.recent_s:
-                _forget_before(trail, at_s - settings.recent_s)
-            self._teach(trail, key, key_hash, at_s)
+        at_ms = ms_of(now.mono_s)
+        name = key_hash & FINGERPRINT_MASK or 1
+        names, times = self._trails.take(client, self._recent_ms, at_ms)
+        for place in follows(name, names, times, self._lead_ms, at_ms):
+            self._teach(names[place], key, key_hash, (at_ms - times[place] & AGES) / 1e3)
         following = self._pairs.after(key_hash)
         # Counted after the prediction: this occurrence could not have been followed by anything yet.
-        if not trail or next(reversed(trail)) != key_hash:
-            trail.pop(key_hash, None)
-            trail[key_hash] = at_s
-            if len(trail) > settings.recent_instances:
-                del trail[next(iter(trail))]
-            self._pairs.occurred(key, key_hash)
-            self._fresh.occurred(key, key_hash)
+        if not names or names[-1] != name:
+            _append(names, times, name, at_ms, settings.recent_instances)
+            row = self._pairs.occurred(key, key_hash)
+            self._fresh.occurred(self._pairs.antecedents, row)
+        self._trails.put(client, (names, times))
         if following:
             self.counters["predictions"] += len(following)
         return following
 
     def update(self, now: Instant) -> None:
         """Once a turn: forget the clients that have been silent for longer than a trail lasts."""
-        before_s = now.mono_s - self._settings.recent_s
-        trails = self._trails
-        while trails:
-            client, trail = next(iter(trails.items()))
-            if trail and next(reversed(trail.values())) > before_s:
-                break
-            del trails[client]
-        self.counters["clients"] = len(trails)
+        self._trails.forget(self._recent_ms, ms_of(now.mono_s))
+        self.counters["clients"] = len(self._trails)
+        self.counters["clients_dropped"] = self._trails.dropped
         self.counters["sightings_dropped"] = self._fresh.dropped
         self.counters["antecedents"] = len(self._pairs)
         self.counters["antecedents_dropped"] = self._pairs.antecedents_dropped
@@ -94,7 +84,7 @@ class Analyzer:
 
     def take_sightings(self, now: Instant) -> tuple[Sighting, ...]:
         """What to tell the other zones: evidence of our own since the last time."""
-        return self._fresh.take(now.mono_s, self._pairs.leading)
+        return self._fresh.take(now.mono_s, self._pairs.antecedents)
 
     def heard(self, news: PairsHeard) -> None:
         """Evidence of another zone: as good as our own."""
@@ -113,29 +103,18 @@ class Analyzer:
             raise StateError("graph: state is not a map")
         self._pairs.restore_state(obj.get("associations"))
 
-    def _start(self, client: bytes) -> Trail:
-        trail: Trail = {}
-        self._trails[client] = trail
-        if len(self._trails) > self._settings.max_clients:
-            self._trails.popitem(last=False)
-            self.counters["clients_dropped"] += 1
-        return trail
-
-    def _teach(self, trail: Trail, key: InstanceKey, hashed: KeyHash, at_s: float) -> None:
-        """Count ``key`` as a successor of what came early enough before it, and after its own last access."""
-        followed = self._pairs.followed
-        early_enough_s = at_s - self._settings.min_lead_s
-        counts = hashed not in trail
-        for earlier, since_s in trail.items():
-            if since_s >= early_enough_s:
-                return  # and so are all that follow
-            if earlier == hashed:
-                counts = True
-            elif counts:
-                followed(earlier, key, hashed, at_s - since_s)
-                self._fresh.followed(earlier, key, at_s - since_s)
+    def _teach(self, antecedent: int, key: InstanceKey, hashed: KeyHash, lag_s: float) -> None:
+        row = self._pairs.followed(antecedent, key, hashed, lag_s)
+        if row:
+            self._fresh.followed(self._pairs.antecedents, row, key, lag_s)
 
 
-def _forget_before(trail: Trail, before_s: float) -> None:
-    for key in [key for key, since_s in trail.items() if since_s <= before_s]:
-        del trail[key]
+def _append(names: array[int], times: array[int], name: int, at_ms: int, most: int) -> None:
+    """It is the latest of the trail, where it occurs once."""
+    if name in names:
+        place = names.index(name)
+        del names[place], times[place]
+    names.append(name)
+    times.append(at_ms)
+    if len(names) > most:
+        del names[0], times[0]

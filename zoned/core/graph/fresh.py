@@ -1,87 +1,75 @@
 """What was counted here since the other zones were told: the part of the evidence that is ours alone.
 
-Kept apart from the table of associations, because what other zones told is added there too, and must not be
-told back. Bounded: beyond ``share_limit`` instances the one waiting the longest is dropped.
+Kept apart from the tables of associations, because what other zones told is added there too, and must not be
+told back: of occurrences a column beside the others (``Antecedents.untold``), of pairs what has come since.
+Bounded: by what the table remembers, and pairs by ``share_limit`` antecedents, beyond which the one waiting
+the longest is dropped.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection
+import numpy as np
 
+from zoned.core.graph.antecedents import MOST, Antecedents
 from zoned.core.graph.settings import GraphSettings
 from zoned.core.members import Follower, Sighting
-from zoned.core.names import InstanceKey, KeyHash
+from zoned.core.names import Fingerprint, InstanceKey
 
 _MOST_KEY_BYTES = 256  # longer keys are not worth a packet
 
-
-class _Seen:
-    __slots__ = ("count", "followers", "key", "number")
-
-    def __init__(self, key: InstanceKey, number: int) -> None:
-        self.key = key
-        self.number = number  # in the order of first sight
-        self.count = 0
-        self.followers: dict[InstanceKey, tuple[int, float]] = {}  # support, lags in all
+Followers = dict[InstanceKey, tuple[int, float]]  # support, lags in all
 
 
 class Fresh:
     """Occurrences and pairs that nobody was told of yet."""
 
-    __slots__ = ("_followed", "_met", "_seen", "_settings", "_told_s", "dropped")
+    __slots__ = ("_followed", "_settings", "_told_s", "dropped")
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
-        self._seen: OrderedDict[KeyHash, _Seen] = OrderedDict()
-        self._followed: dict[KeyHash, None] = {}  # those of them that something followed
-        self._met = 0
+        self._followed: dict[Fingerprint, Followers] = {}  # by antecedent, the longest waiting first
         self._told_s = 0.0
         self.dropped = 0
 
-    def occurred(self, key: InstanceKey, hashed: KeyHash) -> None:
+    def occurred(self, table: Antecedents, row: int) -> None:
         """[hot] One more occurrence."""
-        seen = self._seen.get(hashed)
-        if seen is None:
-            if len(key.key) > _MOST_KEY_BYTES or not self._settings.share_rows:
+        untold = table.untold[row]
+        if not untold:
+            if len(table.keys[row].key) > _MOST_KEY_BYTES or not self._settings.share_rows:
                 return
-            self._met += 1
-            seen = self._seen[hashed] = _Seen(key, self._met)
-            if len(self._seen) > self._settings.share_limit:
-                self._followed.pop(self._seen.popitem(last=False)[0], None)
-                self.dropped += 1
-        seen.count += 1
+            self._followed.pop(table.rows.names[row], None)  # it was dropped in between
+        table.untold[row] = min(untold + 1, MOST)
 
-    def followed(self, antecedent: KeyHash, key: InstanceKey, lag_s: float) -> None:
+    def followed(self, table: Antecedents, row: int, key: InstanceKey, lag_s: float) -> None:
         """[hot] It was followed by that."""
-        seen = self._seen.get(antecedent)
-        if seen is None or len(key.key) > _MOST_KEY_BYTES:
+        if not table.untold[row] or len(key.key) > _MOST_KEY_BYTES:
             return
-        support, lags_s = seen.followers.get(key, (0, 0.0))
-        if support or len(seen.followers) < self._settings.share_followers:
-            seen.followers[key] = support + 1, lags_s + lag_s
-            self._followed[antecedent] = None
+        name = table.rows.names[row]
+        followers = self._followed.get(name)
+        if followers is None:
+            followers = self._followed[name] = {}
+            if len(self._followed) > self._settings.share_limit:
+                del self._followed[next(iter(self._followed))]
+                self.dropped += 1
+        support, lags_s = followers.get(key, (0, 0.0))
+        if support or len(followers) < self._settings.share_followers:
+            followers[key] = support + 1, lags_s + lag_s
 
-    def take(self, now_s: float, known: Collection[KeyHash]) -> tuple[Sighting, ...]:
+    def take(self, now_s: float, table: Antecedents) -> tuple[Sighting, ...]:
         """What to tell now, the most seen first; empty until ``share_interval_s`` went by. An instance that
-        is not among the ``known``, which something follows, and that nothing followed, is not worth telling
-        yet. Walks through the fewer of the two: thousands wait here where nothing has structure."""
+        nothing is known to follow, here or from others, is not worth telling yet."""
         settings = self._settings
-        if not self._seen or now_s < self._told_s + settings.share_interval_s:
+        if not len(table) or now_s < self._told_s + settings.share_interval_s:
             return ()
         self._told_s = now_s
-        seen, followed = self._seen, self._followed
-        few, many = (known, seen) if len(known) < len(seen) else (seen, known)
-        worth = [*followed, *(hashed for hashed in few if hashed in many and hashed not in followed)]
-        worth.sort(key=lambda hashed: (-seen[hashed].count, seen[hashed].number))
-        taken = [seen.pop(hashed) for hashed in worth[: settings.share_rows]]
-        for hashed in worth[: settings.share_rows]:
-            followed.pop(hashed, None)
-        return tuple(
-            [
-                Sighting(
-                    one.key, one.count, tuple([Follower(key, *sums) for key, sums in one.followers.items()])
-                )
-                for one in taken
-            ]
-        )
+        untold = np.frombuffer(table.untold, dtype=np.uint16)
+        rows = np.flatnonzero((untold > 0) & (np.frombuffer(table.lengths, dtype=np.uint16) > 0))
+        followed = [row for name in self._followed if table.untold[row := table.rows.get(name)]]
+        worth = sorted(dict.fromkeys(rows.tolist() + followed), key=lambda row: (-table.untold[row], row))
+        return tuple([self._sighting(table, row) for row in worth[: settings.share_rows]])
+
+    def _sighting(self, table: Antecedents, row: int) -> Sighting:
+        times, table.untold[row] = table.untold[row], 0
+        followers = self._followed.pop(table.rows.names[row], {})
+        told = tuple([Follower(key, *sums) for key, sums in followers.items()])
+        return Sighting(table.keys[row], times, told)

@@ -36,10 +36,11 @@ class GraphSettings:
     max_predictions: int = 4
     """Successors predicted at one access, the most probable first. Range 0..max_successors."""
     max_count: int = 1024
-    """At this count an antecedent's numbers are halved, so that old habits fade. Range >= 8. Lower: forgets
-    sooner, estimates are coarser."""
+    """At this count an antecedent's numbers are halved, so that old habits fade. Range 8..65535. Lower:
+    forgets sooner, estimates are coarser."""
     max_antecedents: int = 16384
-    """Antecedents remembered; the least recently used goes first. Range 1..1e7. About 1 KiB each."""
+    """Antecedents remembered; the least recently used goes first. Range 1..1e7. About 30 B each,
+    and 30 B for each successor of theirs."""
     max_clients: int = 4096
     """Client trails remembered; the least recently active goes first. Range 1..1e6."""
     share_rows: int = 64
@@ -51,6 +52,7 @@ class GraphSettings:
     share_followers: int = 8
     """Followers told with one instance at most, the first seen. Range 1..64."""
     share_limit: int = 2048
-    """Instances that wait to be told of; beyond it those that wait the longest are dropped. Range >= 1."""
+    """Antecedents with news of followers that wait to be told of; beyond it those that wait the longest are
+    dropped. Range >= 1."""
     max_saved_pairs: int = 20000
     """Pairs kept over a restart, the most supported first. Range 0..1e6. About 60 bytes each on disk."""
