@@ -87,6 +87,8 @@ def ledger_line(dependency: str) -> LedgerLine:
         prefetch_used=45,
         prefetched_bytes=1 << 20,
         arms=(("lru", 0.0),),
+        eviction="s3fifo",
+        why="as all that have none of their own",
     )
 
 

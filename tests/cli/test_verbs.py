@@ -32,7 +32,16 @@ Run = Callable[..., Result]
         (["forecast", "pricing"], ["dependency  pricing", "horizons", "0.1=8, 0.5=12, 0.9=17"]),
         (["plan"], ["to fetch", "... and 10 more", "za, zb"]),
         (["queue"], ["pricing", "forecast"]),
-        (["ledger"], ["misses_avoided", "by dependency", "no other has proved", "each would have saved"]),
+        (
+            ["ledger"],
+            [
+                "misses_avoided",
+                "by dependency",
+                "no other has proved",
+                "each would have saved",
+                "as all that have",
+            ],
+        ),
         (["explain", "pricing", "/a"], ["pricing:/a", "  held: fetched for forecast"]),
     ],
 )

@@ -105,7 +105,7 @@ def test_nobody_counts_on_the_copies_of_a_zone_that_drains() -> None:
 
 def test_what_an_agent_would_not_keep_it_does_not_fetch() -> None:
     pool = Pool("a1", "b1")
-    pool.node("a1").cache.takes = lambda hashed, size: hashed != key_hash(KEYS[1])
+    pool.node("a1").cache.takes = lambda key, hashed, size: hashed != key_hash(KEYS[1])
     for key in KEYS[:3]:
         pool.read("b1", key)
     pool.wait(6.0)

@@ -63,6 +63,8 @@ def ledger_line(dependency: str, **changes: Any) -> LedgerLine:
         prefetch_used=50,
         prefetched_bytes=1 << 20,
         arms=(("lru", 0.0), ("sieve", 12.5)),
+        eviction="sieve",
+        why="it is better there",
     )
     return replace(line, **changes)
 

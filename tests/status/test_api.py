@@ -162,6 +162,8 @@ async def test_the_shapes_that_the_contract_names(tmp_path: Path) -> None:
         assert ledger["misses_avoided"] == 100.0
         assert ledger["fabric_hit_ratio"] == 0.875
         assert ledger["dependencies"][0]["arms_saved_s"] == {"lru": 0.0, "sieve": 12.5}
+        line = ledger["dependencies"][0]
+        assert (line["eviction"], line["eviction_why"]) == ("sieve", "it is better there")
         assert [(arm["arm"], arm["why"]) for arm in ledger["arms"]] == [
             ("lru", ""),
             ("sieve", "it is better"),

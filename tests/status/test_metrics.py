@@ -56,6 +56,7 @@ def test_names_and_values() -> None:
     assert found["zoned_cache_requests_total", ("memory", "shop", "miss")] == 200
     assert found["zoned_dependency_accesses_total", ("shop", "peer")] == 80
     assert found["zoned_cache_evictions_total", ("memory",)] == 5
+    assert found["zoned_eviction_played", ("shop", "sieve")] == 1
     assert found["zoned_gossip_rejected_total", ("crc",)] == 2
     assert found["zoned_gossip_rejected_total", ("wrong_key",)] == 3
     assert found["zoned_prefetch_total", ("forecast", "used")] == 7

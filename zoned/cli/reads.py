@@ -149,6 +149,9 @@ def _ledger_lines(value: Mapping[str, Any]) -> Iterable[str]:
     arms: Sequence[Mapping[str, Any]] = value.get("arms") or ()
     if arms:
         yield from _section("eviction", rows_table(arms, "arm", "hit_ratio", "weight", "played", "why"))
+    if rows:
+        chosen = rows_table(rows, "dependency", "eviction", "eviction_why")
+        yield from _section("eviction by dependency", chosen)
     names = [str(arm["arm"]) for arm in arms]
     saved = [{"dependency": row["dependency"], **(row.get("arms_saved_s") or {})} for row in rows]
     if names and saved:

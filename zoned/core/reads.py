@@ -166,7 +166,7 @@ class Reads:
             self._stages.gives_up(event.sender, now)
         known = self._peers.address_of(event.sender) is not None
         takes, offered = self._cache.takes, zip(event.keys, event.sizes, strict=True)
-        kept = [(key, size) for key, size in offered if known and takes(key_hash(key), size)]
+        kept = [(key, size) for key, size in offered if known and takes(key, key_hash(key), size)]
         self._counts["offers_declined"] += len(event.keys) - len(kept)
         keys, sizes = tuple([key for key, _ in kept]), tuple([size for _, size in kept])
         self._prefetcher.offered(keys, sizes, event.sender, now, reason)

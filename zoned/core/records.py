@@ -359,7 +359,8 @@ class Order(NamedTuple):
 class Advice:
     """What the feedback loop asks of the stages from now on."""
 
-    eviction: str  # which policy the store should use
+    eviction: str  # which policy the store should use ...
+    evictions: Mapping[Dependency, str] = field(default_factory=dict)  # ... but for these dependencies
     # per (dependency, reason): the least confidence or probability that a prefetch must promise; > 1 stops it
     thresholds: Mapping[tuple[Dependency, Reason], float] = field(default_factory=dict)
     refit: tuple[Dependency, ...] = ()  # forecasts whose error has drifted
@@ -394,3 +395,5 @@ class LedgerLine:
     prefetch_used: int
     prefetched_bytes: int
     arms: tuple[tuple[str, float], ...] = ()  # seconds that each would have saved over plain LRU
+    eviction: str = ""  # which of them its copies go by, and why
+    why: str = ""

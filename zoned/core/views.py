@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoned.core.cache.settings import AUTO
 from zoned.core.joining import Joining
 from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, fingerprint_of, key_hash, shard_of
 from zoned.core.placement import Roster, Stage, rehearse, room_of
 from zoned.core.reads import Reads
-from zoned.core.records import ArmScore, Forecast, Plan, Rehearsal, Source
+from zoned.core.records import ArmScore, Forecast, LedgerLine, Plan, Rehearsal, Source
 from zoned.core.ring import flipped_ratio
 from zoned.core.settings import NodeSettings
 from zoned.core.snapshot import CacheView, DependencyView, Disagreement, RingMemberView, RingView, Snapshot
 from zoned.core.stages import Stages
 from zoned.core.summaries import is_drained
+
+_FIXED = "store.eviction says so"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,21 @@ def _arms(view: View) -> tuple[ArmScore, ...]:
     if chosen == AUTO:
         return arms
     return tuple(
-        arm._replace(played=arm.arm == chosen, why="store.eviction says so" if arm.arm == chosen else "")
-        for arm in arms
+        arm._replace(played=arm.arm == chosen, why=_FIXED if arm.arm == chosen else "") for arm in arms
+    )
+
+
+def _ledger(view: View) -> tuple[LedgerLine, ...]:
+    """The ledger, with the eviction that each dependency's copies really go by."""
+    stages, auto = view.stages, view.settings.cache.eviction == AUTO
+    choice, why = stages.cache.choice, stages.tuner.why
+    return tuple(
+        replace(
+            line,
+            eviction=choice.of(line.dependency),
+            why=why(line.dependency) if auto else _FIXED,
+        )
+        for line in stages.tuner.ledger(stages.observer.price)
     )
 
 
@@ -72,7 +87,7 @@ def snapshot(view: View, now: Instant) -> Snapshot:
         forecast=view.forecast,
         queue=stages.prefetcher.queue(),
         flights=len(view.reads.flights),
-        ledger=stages.tuner.ledger(stages.observer.price),
+        ledger=_ledger(view),
         arms=_arms(view),
         outcomes=stages.cache.outcomes(),
         cache=_cache(view),

@@ -233,9 +233,23 @@ def _cache(view: Snapshot) -> Iterable[Metric]:
         family = CounterMetricFamily("zoned_cache_evictions", "Copies that had to go.", labels=["backend"])
         family.add_metric([BACKEND], evictions)
         yield family
+    yield _played(view)
     yield from _directory(view)
     known = sum(cache.directory.values())
     yield GaugeMetricFamily("zoned_directory_copies", "Copies in other stores that we know of.", known)
+
+
+def _played(view: Snapshot) -> Metric:
+    """Which policy each dependency's copies go by; with no dependency: those that have none of their own."""
+    family = GaugeMetricFamily(
+        "zoned_eviction_played",
+        "1 for the eviction policy that a dependency's copies go by.",
+        labels=["dependency", "eviction"],
+    )
+    for line in view.ledger:
+        if line.eviction:
+            family.add_metric([line.dependency, line.eviction], 1.0)
+    return family
 
 
 def _directory(view: Snapshot) -> Iterable[Metric]:

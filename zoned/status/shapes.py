@@ -331,7 +331,8 @@ def ledger(snapshot: Snapshot) -> Json:
 
 def ledger_line(line: LedgerLine) -> Json:
     """One line of the ledger; ``fabric_hit_ratio`` counts what another zone's copy answered, too; ``lru_*``
-    is what the shadow LRU would have done, ``arms_saved_s`` what each arm would have saved over it."""
+    is what the shadow LRU would have done, ``arms_saved_s`` what each arm would have saved over it; the line
+    of all has the ``eviction`` of dependencies without one of their own."""
     return {
         "requests": line.requests,
         "hits": line.hits,
@@ -344,6 +345,8 @@ def ledger_line(line: LedgerLine) -> Json:
         "origin_fetches": line.origin_fetches,
         "lru_origin_fetches": round(line.lru_origin_fetches, 3),
         "peer_transfers": line.peer_transfers,
+        "eviction": line.eviction,
+        "eviction_why": line.why,
         "arms_saved_s": {arm: round(saved_s, 6) for arm, saved_s in line.arms},
         "prefetched": line.prefetched,
         "prefetch_used": line.prefetch_used,

@@ -86,7 +86,7 @@ def test_store_digest_and_outcomes_never_drift_apart(
                 del store[gone.key]
             assert all(e.key.dependency != key.dependency for e in cache.entries())
         elif move == "advise":
-            cache.advise(PLAIN[number % 3])
+            cache.advise(PLAIN[number % 3], {key.dependency: PLAIN[number // 3 % 3]} if passed else {})
         elif move == "peer":
             entry = cache.peer_lookup(key, hashed, at(now), touch=number % 2 == 0)
             assert (entry is not None) == (key in store and (ttl is None or now < expires[key]))

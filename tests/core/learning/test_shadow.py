@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.core.eviction.keyed import Keyed
 from tests.core.learning.lru_twin import TwinLru, zipf
-from zoned.core.learning.shadow import Shadow
+from zoned.core.learning.shadow import Misses, Shadow
 
 ARMS = ("lru", "s3fifo", "sieve")
 
@@ -164,3 +164,43 @@ def test_arms_that_part_share_a_table_and_nothing_else(accesses, objects, size):
         assert [key for key in range(26) if holds(shadow, index, key)] == sorted(policy.order())
     held = sorted({key for policy in alone for key in policy.order()})
     assert len(shadow._table) == len(held), "an instance that no arm holds any more is forgotten"
+
+
+@given(st.lists(st.integers(0, 30), max_size=300), st.integers(1, 10), st.sampled_from(range(3)))
+def test_a_rival_in_which_all_go_by_one_arm_is_that_arm_and_leaves_nothing_behind(keys, objects, index):
+    shadow = Shadow(ARMS, objects, None, 8192, 0)
+    rival = shadow.rival(lambda number: ARMS[index], shadow.arms[0])
+    for key in keys:
+        shadow.access(hashed(key), 1, None, 0.0, key % 3 == 0, Misses(3, key % 2))
+        shadow.asked(hashed(key + 1))
+    assert rival.cost == shadow.arms[index].cost
+    assert list(rival.cache.order()) == list(shadow.arms[index].cache.order())
+    shadow.leave(rival)
+    held = [sum([slot in arm.cache for arm in shadow.arms]) for slot in range(len(shadow._holders))]
+    assert list(shadow._holders) == held
+
+
+def test_a_rival_starts_with_what_another_holds_and_each_dependency_in_its_own_book():
+    shadow = Shadow(ARMS, 40, None, 8192, 0)
+    misses = {0: Misses(3, 1), 1: Misses(3, 2)}
+    for key in range(60):
+        shadow.access(hashed(key), 1, 5.0, 0.0, False, misses[key % 2])
+    rival = shadow.rival(lambda number: "lru" if number == 1 else "sieve", shadow.arms[1])
+    assert sorted(rival.cache.order()) == sorted(shadow.arms[1].cache.order())
+    shadow.access(hashed(59), 1, 5.0, 6.0, False, misses[1])
+    assert rival.misses == 1.0, "its copies expire when those do that it began with"
+    assert misses[1].all[0] == 31.0, "what the rival misses is not counted by dependency"
+    shadow.drop(hashed(59))
+    assert not any(hashed(59) == shadow._table.hashes[slot] for slot in rival.cache.order())
+
+
+def test_a_rival_is_thinned_with_the_others():
+    shadow = Shadow(("lru", "sieve"), None, 1 << 30, 64, 0)
+    rival = shadow.rival(lambda number: ("lru", "sieve")[number], shadow.arms[0])
+    for key in range(400):
+        shadow.access(hashed(key), 1, None, 0.0, False, Misses(2, key % 2))
+    assert shadow.rate < 0.5 and len(rival.cache) == len(shadow.arms[0].cache)
+    before = rival.misses
+    for slot in list(rival.cache.order()):
+        shadow.access(shadow._table.hashes[slot], 1, None, 0.0)
+    assert rival.misses == before

@@ -73,7 +73,7 @@ def test_a_guess_that_would_not_be_kept_is_not_fetched() -> None:
     prefetcher.follow(plan(want(1, 2.0, Reason.FORECAST), want(2, 1.0, Reason.DRAIN)), at(0))
     prefetcher.associated(after(3, 4), {}, at(0))
     worth = {key_hash(name(4))}
-    orders = prefetcher.orders(at(0), nothing, lambda hashed, size: size > 0 and hashed in worth)
+    orders = prefetcher.orders(at(0), nothing, lambda key, hashed, size: size > 0 and hashed in worth)
     assert sorted(numbers(orders)) == [2, 4], "what a zone hands over is no guess"
     assert prefetcher.counters["not_worth_keeping"] == 2
     prefetcher.refresh([entry(5)], at(0))

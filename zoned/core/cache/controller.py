@@ -5,7 +5,8 @@ says. A look-up is on the path of every read, so it touches one dictionary, a fe
 order, and leaves everything else to the turn: expired copies are found by scanning a column (``sweep``),
 digest changes are netted until somebody takes them.
 
-The parts: ``holdings`` (index, eviction order, digest, outcomes), ``freshness`` (what time does),
+The parts: ``holdings`` (index, eviction order, digest, outcomes), ``choice`` (who goes by which eviction
+policy), ``freshness`` (what time does),
 ``directory`` (the other members' claims), ``heat`` (what to remember over a restart). For a store that
 evicts by itself this index is what we *believe*: its losses come back as ``drop``.
 """
@@ -13,20 +14,21 @@ evicts by itself this index is what we *believe*: its losses come back as ``drop
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
+from zoned.core.cache.choice import Choice
 from zoned.core.cache.directory import Directory
 from zoned.core.cache.freshness import NO_POLICY, Ageing, kept_s, lifetime_s
 from zoned.core.cache.heat import Heat, Warmth, heat_of, heat_rows
 from zoned.core.cache.holdings import Copy, Holdings
 from zoned.core.cache.index import MAX_HEAT, REASON_SHIFT, REASONS, USED
-from zoned.core.cache.settings import AUTO, CacheSettings
+from zoned.core.cache.settings import CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import EVICTIONS, Value, Worth
+from zoned.core.eviction import EVICTIONS, Worth
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash, key_hash
 from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Lookup, PrefetchOutcome, Reason
 
 _HIT, _STALE, _MISS = Lookup.HIT, Lookup.STALE, Lookup.MISS
+_NONE: Mapping[Dependency, str] = {}
 _STATE_VERSION = 1
 _MOST_TOUCHES = 3  # further ones at the same moment make no difference to any eviction policy
 
@@ -50,7 +52,6 @@ class CacheController:
         self._ageing = Ageing(settings, policies, self._held)
         self.counters = self._held.counters
         self.max_saved_keys = settings.max_saved_keys
-        self.eviction = self._held.eviction
         self.directory = Directory(
             settings.max_directory_fingerprints, self.counters, settings.false_claim_wait_s
         )
@@ -59,8 +60,9 @@ class CacheController:
         self.entries = self._held.entries
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
-        self.takes = partial(_takes, self._held)
-        self.keeps_guess = partial(_keeps_guess, self._held, settings.guess_share)
+        self.choice = Choice(self._held, settings.eviction, settings.guess_share)
+        self.takes = self.choice.takes
+        self.keeps_guess = self.choice.keeps_guess
         self.stay_s = self._held.stay_s
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep
@@ -185,15 +187,11 @@ class CacheController:
         """No copy of the dependency may be served any more."""
         return tuple([self._held.drop(slot, self._ageing.now_s) for slot in self._index.slots_of(dependency)])
 
-    def advise(self, eviction: str) -> None:
-        """The learner's choice of eviction policy; followed where the setting is ``auto``."""
-        assert eviction in EVICTIONS, f"unknown eviction {eviction!r}"
-        if self._settings.eviction != AUTO:
-            return
-        if eviction != self._held.eviction:
-            self._held.switch(eviction)
+    def advise(self, eviction: str, evictions: Mapping[Dependency, str] = _NONE) -> None:
+        """The learner's choice of eviction policy, and of the dependencies that go by another; followed where
+        the setting is ``auto``."""
+        if self.choice.follow(eviction, evictions):
             self._touch = self._held.policy.hit
-            self.eviction = eviction
 
     # ---- the turn -------------------------------------------------------------------------------
 
@@ -207,6 +205,11 @@ class CacheController:
         return self._held.outcomes.all(self._ageing.now_s)
 
     # ---- status and state -----------------------------------------------------------------------
+
+    @property
+    def eviction(self) -> str:
+        """The policy of all copies whose dependency has none of its own (see ``choice``)."""
+        return self.choice.eviction
 
     @property
     def used_bytes(self) -> int:
@@ -229,7 +232,7 @@ class CacheController:
         """What survives a restart: the hottest names, the outcomes, the eviction policy."""
         return {
             "version": _STATE_VERSION,
-            "eviction": self._held.eviction,
+            "eviction": self.eviction,
             "keys": heat_rows(self._index, self._held.policy, self._settings.max_saved_keys),
             "outcomes": self._held.outcomes.export(self._ageing.now_s),
         }
@@ -249,19 +252,3 @@ class CacheController:
     def heat_list(self) -> tuple[Heat, ...]:
         """What was hot when the state restored was saved, hottest first: worth fetching after a restart."""
         return self._warmth.saved
-
-
-def _takes(held: Holdings, key_hash: KeyHash, size: int) -> bool:
-    """Whether a copy that is offered would be kept; policies that know no value take everything."""
-    policy = held.policy
-    return not isinstance(policy, Value) or policy.takes(key_hash, size)
-
-
-def _keeps_guess(held: Holdings, share: float, key_hash: KeyHash, size: int) -> bool:
-    """Whether a copy that nobody asked for is worth its place. The learnt value weighs what is promised
-    against what is known, copy by copy. Where the order of use decides, every guess would push out what was
-    used, so there are few places for them, and who waits in one is used or goes before the next comes."""
-    policy = held.policy
-    if isinstance(policy, Value):
-        return policy.takes(key_hash, size)
-    return held.stay_s() is None or len(held.unproved) + 1 <= share * len(policy)

@@ -14,7 +14,7 @@ from zoned.core.cache.digest import DigestChanges
 from zoned.core.cache.index import ANNOUNCED, REASON_BITS, REASON_SHIFT, REASONS, USED, Index
 from zoned.core.cache.outcomes import Outcomes
 from zoned.core.cache.settings import AUTO, CacheSettings
-from zoned.core.eviction import Eviction, Worth, make
+from zoned.core.eviction import Book, Eviction, Worth, make
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
 from zoned.core.records import Entry, Evicted, Reason
 
@@ -43,11 +43,13 @@ class Holdings:
 
     def __init__(self, settings: CacheSettings, worth: Worth | None = None) -> None:
         self._settings = settings
-        self._worth = worth
-        self.eviction = "lru" if settings.eviction == AUTO else settings.eviction
+        self.worth = worth
+        first = "lru" if settings.eviction == AUTO else settings.eviction
         self.index = Index()
         self._reserved = 0  # slots that the policy has room for
-        self.policy: Eviction = self._make(self.eviction)
+        tracked, objects = settings.max_tracked_objects, settings.max_objects
+        self.bounds = tracked if objects is None else min(objects, tracked), settings.max_bytes
+        self.policy: Eviction = self.undivided(first)
         self.digest = DigestChanges()
         self.counters: dict[str, int] = {
             "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
@@ -222,17 +224,16 @@ class Holdings:
             1.0 if size is None else 1.0 - self.policy.used_bytes / size,
         )
 
-    def switch(self, eviction: str) -> None:
-        """Another eviction policy takes over the copies as they are (about 1 us each)."""
-        old, new = self.policy, self._make(eviction)
-        lost = new.adopt((slot, old.size_of(slot)) for slot in old.order())
+    def switch(self, policy: Eviction) -> None:
+        """Another eviction policy, empty and of the same bounds, takes the copies over as they are (about 1
+        us each)."""
+        old = self.policy
+        policy.reserve(self._reserved)
+        lost = policy.adopt((slot, old.size_of(slot)) for slot in old.order())
         assert not lost, "a policy with the same bounds holds the same copies"
-        self.policy, self.eviction = new, eviction
+        self.policy = policy
         self.counters["switches"] += 1
 
-    def _make(self, eviction: str) -> Eviction:
-        tracked, objects = self._settings.max_tracked_objects, self._settings.max_objects
-        most = tracked if objects is None else min(objects, tracked)
-        policy = make(eviction, most, self._settings.max_bytes, self.index.hashes, self._worth)
-        policy.reserve(self._reserved)
-        return policy
+    def undivided(self, eviction: str) -> Book:
+        """An empty policy for all copies."""
+        return make(eviction, *self.bounds, self.index.hashes, self.worth)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zoned.core.eviction.books import ArmOf, Books
 from zoned.core.eviction.demand import Demand
 from zoned.core.eviction.lru import Lru
-from zoned.core.eviction.policy import Eviction, Slot
+from zoned.core.eviction.policy import Book, Eviction, Slot
 from zoned.core.eviction.s3fifo import S3Fifo
 from zoned.core.eviction.sieve import Sieve
 from zoned.core.eviction.table import NOBODY, Table
@@ -27,7 +28,7 @@ def make(
     max_bytes: int | None,
     hashes: Sequence[KeyHash],
     worth: Worth | None = None,
-) -> Eviction:
+) -> Book:
     """An empty policy by its name in the configuration; None = unbounded in that dimension.
 
     ``hashes``: the owner's column, by slot. ``worth``: what copies are worth, for ``value`` only.
@@ -48,6 +49,9 @@ __all__ = [
     "NOBODY",
     "PLAIN",
     "VALUE",
+    "ArmOf",
+    "Book",
+    "Books",
     "Demand",
     "Eviction",
     "Lru",

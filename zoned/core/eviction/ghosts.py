@@ -32,6 +32,10 @@ class Ghosts:
         for gone in self._order.put(slot, size):
             table.release(gone)
 
+    def bound(self, max_objects: int | None, max_bytes: int | None) -> None:
+        """Other bounds from now on; the oldest fade when the next comes."""
+        self._order.bound(max_objects, max_bytes)
+
     def take(self, hashed: KeyHash) -> bool:
         """Whether there is a ghost of it, which there is not any more after that."""
         slot = self._table.find(hashed)

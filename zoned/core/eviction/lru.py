@@ -68,6 +68,18 @@ class Lru:
         self.used_bytes, self._held = used, held
         return evicted
 
+    def shed(self) -> Slot:
+        """The old end goes."""
+        old = self._younger[_END]
+        self.remove(old)
+        return old
+
+    def bound(self, max_objects: int | None, max_bytes: int | None) -> None:
+        """Other bounds from now on, not below what is held."""
+        check_bounds(max_objects, max_bytes)
+        self._max_objects = sys.maxsize if max_objects is None else max_objects
+        self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
+
     def remove(self, slot: Slot) -> bool:
         """Forget the slot."""
         if self._younger[slot] == NOWHERE:

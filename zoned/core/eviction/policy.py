@@ -28,8 +28,9 @@ Slot: TypeAlias = int
 class Eviction(Protocol):
     """An eviction order over slots. Sizes are bytes >= 0; nothing is stored beyond the two bounds."""
 
-    used_bytes: int
-    """Sum of the sizes held. Read only."""
+    @property
+    def used_bytes(self) -> int:
+        """Sum of the sizes held."""
 
     def __contains__(self, slot: Slot) -> bool:
         """Whether ``slot`` is held (ghosts are not)."""
@@ -55,7 +56,7 @@ class Eviction(Protocol):
         """Forget ``slot`` for another cause than room (expired, invalidated). False when it is not held."""
 
     def size_of(self, slot: Slot) -> int:
-        """The size that ``slot``, which must be held, was put with."""
+        """The size that ``slot``, which must be held or have gone just now, was put with."""
 
     def order(self) -> Iterator[Slot]:
         """The slots held in the order they would go if nothing were used or taken in any more.
@@ -68,6 +69,16 @@ class Eviction(Protocol):
 
         Returns whom that pushed out: none, when the bounds are those of the policy they come from.
         """
+
+
+class Book(Eviction, Protocol):
+    """An order that shares a store's room with others (``books``): it gives way when it is told to."""
+
+    def shed(self) -> Slot:
+        """Who is next to go has to go now, whether there is room or not. Not of an empty policy."""
+
+    def bound(self, max_objects: int | None, max_bytes: int | None) -> None:
+        """Other bounds from now on, not below what is held."""
 
 
 def check_bounds(max_objects: int | None, max_bytes: int | None) -> None:

@@ -50,15 +50,11 @@ class S3Fifo:
 
     def __init__(self, max_objects: int | None, max_bytes: int | None, hashes: Sequence[KeyHash]) -> None:
         """``hashes``: the owner's column."""
-        check_bounds(max_objects, max_bytes)
-        self._max_objects = sys.maxsize if max_objects is None else max_objects
-        self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
-        self._small_max_objects = max(1, self._max_objects // SMALL_SHARE)
-        self._small_max_bytes = max(1, self._max_bytes // SMALL_SHARE)
         self._hashes = hashes
         self._queues = Queues(2)
         self._state = bytearray()
         self._ghosts = Ghosts(max_objects, max_bytes)
+        self.bound(max_objects, max_bytes)
         self._held = self._small = 0  # how many in all, and on probation
         self._small_bytes = 0
         self.used_bytes = 0
@@ -111,15 +107,34 @@ class S3Fifo:
 
     def _make_room(self, newcomers: int) -> list[Slot]:
         """Evict until within bounds; the small queue keeps its last ``newcomers`` slots."""
-        younger = self._queues.younger
         evicted: list[Slot] = []
         while self.used_bytes > self._max_bytes or self._held > self._max_objects:
-            over = self._small > self._small_max_objects or self._small_bytes > self._small_max_bytes
-            if younger[_MAIN] < 0 or (over and self._small > newcomers):
-                self._try_small(younger[_SMALL], evicted)
-            else:
-                self._try_main(younger[_MAIN], evicted)
+            self._try(newcomers, evicted)
         return evicted
+
+    def _try(self, newcomers: int, evicted: list[Slot]) -> None:
+        younger = self._queues.younger
+        over = self._small > self._small_max_objects or self._small_bytes > self._small_max_bytes
+        if younger[_MAIN] < 0 or (over and self._small > newcomers):
+            self._try_small(younger[_SMALL], evicted)
+        else:
+            self._try_main(younger[_MAIN], evicted)
+
+    def shed(self) -> Slot:
+        """Who is next to go, as when room is made."""
+        evicted: list[Slot] = []
+        while not evicted:
+            self._try(0, evicted)
+        return evicted[0]
+
+    def bound(self, max_objects: int | None, max_bytes: int | None) -> None:
+        """Other bounds from now on, not below what is held: for the small queue and the ghosts, too."""
+        check_bounds(max_objects, max_bytes)
+        self._max_objects = sys.maxsize if max_objects is None else max_objects
+        self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
+        self._small_max_objects = max(1, self._max_objects // SMALL_SHARE)
+        self._small_max_bytes = max(1, self._max_bytes // SMALL_SHARE)
+        self._ghosts.bound(max_objects, max_bytes)
 
     def _try_main(self, slot: Slot, evicted: list[Slot]) -> None:
         """The oldest of the main queue gives a use for another round, or goes."""

@@ -66,6 +66,16 @@ class Sieve:
         self.used_bytes += size
         return evicted
 
+    def shed(self) -> Slot:
+        """The hand goes on until somebody has gone."""
+        return self._sweep()
+
+    def bound(self, max_objects: int | None, max_bytes: int | None) -> None:
+        """Other bounds from now on, not below what is held."""
+        check_bounds(max_objects, max_bytes)
+        self._max_objects = sys.maxsize if max_objects is None else max_objects
+        self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
+
     def _sweep(self) -> Slot:
         """Advance the hand to the next unmarked slot and evict it."""
         state, younger = self._state, self._queue.younger

@@ -102,6 +102,19 @@ class Value:
         self._add(slot, size)
         return evicted
 
+    def shed(self) -> Slot:
+        """The least valuable of the next candidates goes."""
+        place, _ = self._least()
+        slot = self._members[place]
+        self._remove(place)
+        return slot
+
+    def bound(self, max_objects: int | None, max_bytes: int | None) -> None:
+        """Other bounds from now on, not below what is held."""
+        check_bounds(max_objects, max_bytes)
+        self._max_objects = sys.maxsize if max_objects is None else max_objects
+        self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
+
     def takes(self, hashed: KeyHash, size: int) -> bool:
         """Whether ``put`` would take it now, as far as one candidate tells: asked before it is fetched."""
         if self.used_bytes + size <= self._max_bytes and len(self._members) < self._max_objects:

@@ -88,6 +88,16 @@ class Hedge:
             self.changes += 1
 
     @property
+    def trusting(self) -> bool:
+        """The trusted arm is played, and has not been found to be worse than another."""
+        return self._trust == _GIVEN
+
+    @property
+    def leader(self) -> int:
+        """The arm that has served readers best lately, proved or not."""
+        return min(range(len(self._latency)), key=lambda arm: (self._latency[arm].mean, arm))
+
+    @property
     def why(self) -> str:
         """Why this arm is played, in a few words."""
         if self._trust == _GIVEN:
@@ -153,6 +163,10 @@ class Hedge:
         self._latency, self._advantage, self._unit_s = latency, advantage, unit_s
         self.played, self._trust = arms.index(played), trust
 
+    def _stands(self, arm: int) -> bool:
+        """In the last hours, and so far in this: else it would be taken up again as soon as it was left."""
+        return self.hours.stands(arm) and not self.hours.fails(arm)
+
     def _choose(self) -> int:
         settings = self._settings
         played = self.played
@@ -166,7 +180,7 @@ class Hedge:
         allowed = [
             arm
             for arm, advantage in enumerate(self._advantage)
-            if arm in (0, played) or (may_leave(advantage, settings) and self.hours.stands(arm))
+            if arm in (0, played) or (may_leave(advantage, settings) and self._stands(arm))
         ]
         best = min(allowed, key=lambda arm: (self._latency[arm].mean, arm))
         enough_s = self._latency[played].mean - abs(self._latency[0].mean) * settings.hysteresis_ratio

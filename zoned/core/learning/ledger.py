@@ -23,6 +23,8 @@ from zoned.core.learning.shadow import Misses
 from zoned.core.names import OTHER, Dependency
 from zoned.core.records import LedgerLine, Reason, Source
 
+_MOST_NUMBERS = 4096  # further dependencies are told from all others by nobody
+
 PriceList = Callable[[Source], float]
 
 
@@ -81,10 +83,10 @@ class Line:
         "ttl_s",
     )
 
-    def __init__(self, arms: int) -> None:
+    def __init__(self, arms: int, number: int = 0) -> None:
         self.requests = 0
         self.lru_misses = 0.0
-        self.missed = Misses(arms)
+        self.missed = Misses(arms, number)
         self.local = self.peer = self.origin = self.home = 0
         self.prefetched = self.prefetch_used = self.prefetched_bytes = 0
         self.prefetched_origin = self.prefetched_peer = 0
@@ -156,7 +158,7 @@ class Line:
 class Ledger:
     """All lines."""
 
-    __slots__ = ("_arms", "_settings", "folded", "lines")
+    __slots__ = ("_arms", "_numbers", "_settings", "folded", "lines", "names")
 
     def __init__(self, settings: LearningSettings, arms: Sequence[str] = ("lru",)) -> None:
         """``arms``: of the shadows, in their order."""
@@ -164,6 +166,9 @@ class Ledger:
         self._arms = tuple(arms)
         self.lines: dict[Dependency, Line] = {}
         """By dependency; changed in place only, so that the hot path may hold on to it."""
+        self.names: list[Dependency] = [OTHER]
+        """By number. Whoever had a line keeps the number: the shadows tell by it whose a copy is."""
+        self._numbers: dict[Dependency, int] = {OTHER: 0}
         self.folded = 0
         """Lines that were added to the line of all others."""
 
@@ -173,8 +178,17 @@ class Ledger:
         if line is None:
             if len(self.lines) >= self._settings.max_dependencies:
                 dependency = OTHER
-            line = self.lines.setdefault(dependency, Line(len(self._arms)))
+            line = self.lines.get(dependency)
+            if line is None:
+                line = self.lines[dependency] = Line(len(self._arms), self._number(dependency))
         return line
+
+    def _number(self, dependency: Dependency) -> int:
+        number = self._numbers.get(dependency, 0)
+        if not number and dependency != OTHER and len(self.names) < _MOST_NUMBERS:
+            number = self._numbers[dependency] = len(self.names)
+            self.names.append(dependency)
+        return number
 
     def fetched(self, reason: Reason, dependency: Dependency, size: int, source: Source | None) -> None:
         """A fetch that nobody had asked for brought ``size`` bytes (what was asked for: `Line.served`)."""

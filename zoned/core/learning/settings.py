@@ -67,6 +67,12 @@ class LearningSettings:
     trust_z: float = 3.0
     """It is lost when another arm is faster by so many standard errors. Range 0..5. Higher: a worse arm is
     played for longer; 0: bad luck in the first batches sends a small zone back to LRU for long."""
+    trial_batches: int = 32
+    """Batches after which a dependency's trial of another arm is over, if it was no gain by then. Range 2 x
+    ``guard_batches``..1e4. Lower: small gains are not seen; higher: it takes long to try all."""
+    trial_share: float = 0.02
+    """Share of all requests from which on a dependency has trials of its own. Range 0..1. Above 0.5: all
+    go by the same arm."""
     calibration_prior: float = 4.0
     """How much stands behind ``calibration_start``, in promises that came true as often as it says. Range >
     0..1000. Lower: a few failures stop a dependency's associations, and luck lets them go on."""

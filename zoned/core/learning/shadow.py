@@ -22,24 +22,32 @@ any cache that expires lazily. Rejected: sampling every n-th access (breaks ever
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 
-from zoned.core.eviction import Eviction, Slot, Table, Worth, make
+from zoned.core.eviction import ArmOf, Book, Books, Eviction, Slot, Table, Worth, make
 from zoned.core.names import KeyHash
 
 _POSITIONS = 1 << 24  # of a key in the sample; bits 20-43 of the hash: apart from the shard's (48-63)
 _SHIFT = 20
+RIVAL = -1
+"""The index of an arm that is a mix of others: it is not in the misses by dependency."""
+
+Cost = tuple[float, float, float]
+"""(misses, those another zone served, ways to the origin spared): what an arm has cost so far."""
 
 
 class Misses:
-    """The misses of each arm on one dependency; ``near``: those of them that another zone serves."""
+    """The misses of each arm on one dependency; ``near``: those of them that another zone serves. ``number``:
+    the dependency's, where it has one of its own."""
 
-    __slots__ = ("all", "near")
+    __slots__ = ("all", "near", "number")
 
-    def __init__(self, arms: int) -> None:
+    def __init__(self, arms: int, number: int = 0) -> None:
         self.all = [0.0] * arms
         self.near = [0.0] * arms
+        self.number = number
 
     def add(self, other: Misses) -> None:
         """Take over another dependency's."""
@@ -51,15 +59,22 @@ class Arm:
     """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves;
     ``spared``: ways to the origin that its copies spare other zones."""
 
-    __slots__ = ("cache", "expires", "hit", "index", "misses", "name", "near", "spared")
+    __slots__ = ("cache", "empty", "expires", "hit", "index", "misses", "name", "near", "spared")
 
-    def __init__(self, index: int, name: str, cache: Eviction) -> None:
+    def __init__(self, index: int, name: str, empty: Callable[[], Eviction]) -> None:
+        """``empty``: makes a book of what is held, for the sample as it is then."""
         self.index = index
         self.name = name
+        self.empty = empty
         self.misses = self.near = self.spared = 0.0
         self.expires: array[float] | None = None
         """Mono seconds by slot, of what is held; None until a copy does expire."""
-        self.replace(cache)
+        self.replace(empty())
+
+    @property
+    def cost(self) -> Cost:
+        """What it has cost so far."""
+        return self.misses, self.near, self.spared
 
     def replace(self, cache: Eviction) -> None:
         """Go on with another book of what is held."""
@@ -90,7 +105,9 @@ class Shadow:
         "_find",
         "_holders",
         "_limit",
+        "_numbers",
         "_objects",
+        "_playing",
         "_salt",
         "_size_count",
         "_size_sum",
@@ -123,7 +140,9 @@ class Shadow:
         self._table = Table()
         self._find = self._table.find
         self._holders = bytearray()  # by slot: how many arms hold it; as long as what is reserved
-        self._arms = [Arm(index, name, self._empty(name)) for index, name in enumerate(names)]
+        self._numbers = array("H")  # by slot: whose it is
+        self._arms = [Arm(index, name, partial(self._empty, name)) for index, name in enumerate(names)]
+        self._playing = list(self._arms)  # and what is played besides
         self._size_sum = 0
         self._size_count = 0
 
@@ -160,7 +179,7 @@ class Shadow:
             return None
         missed, scale, slot = 0.0, self.scale, self._find(hashed)
         expires_s = None if ttl_s is None else now_s + ttl_s
-        for arm in self._arms:
+        for arm in self._playing:
             if slot >= 0 and arm.hit(slot):
                 if arm.expires is None or arm.expires[slot] >= now_s:
                     continue
@@ -170,11 +189,11 @@ class Shadow:
                 size = self._sized(size)
                 missed = scale if arm is self._arms[0] else -1.0
                 if slot < 0:
-                    slot = self._enter(hashed)
+                    slot = self._enter(hashed, 0 if dependency is None else dependency.number)
             arm.misses += scale
             if near:
                 arm.near += scale
-            if dependency is not None:
+            if dependency is not None and arm.index >= 0:
                 dependency.all[arm.index] += scale
                 if near:
                     dependency.near[arm.index] += scale
@@ -190,7 +209,7 @@ class Shadow:
         slot = self._find(hashed)
         if slot < 0:
             return
-        for arm in self._arms:
+        for arm in self._playing:
             if slot in arm.cache:
                 arm.spared += self.scale
 
@@ -199,18 +218,48 @@ class Shadow:
         slot = self._find(hashed)
         if slot < 0:
             return
-        for arm in self._arms:
+        for arm in self._playing:
             arm.cache.remove(slot)
         self._holders[slot] = 0
         self._table.release(slot)
 
-    def _enter(self, hashed: KeyHash) -> Slot:
+    def rival(self, arm_of: ArmOf, start: Arm) -> Arm:
+        """Play another arm from now on, in which each dependency goes by the policy that ``arm_of`` names for
+        its number. It starts with what ``start`` holds."""
+
+        def empty() -> Books:
+            objects, size = _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate)
+            hashes, numbers = self._table.hashes, self._numbers
+            return Books(objects, size, self._empty, hashes, numbers, arm_of, self._worth)
+
+        arm, held = Arm(RIVAL, "mix", empty), start.cache
+        arm.cache.reserve(len(self._holders))
+        lost = arm.cache.adopt([(slot, held.size_of(slot)) for slot in held.order()])
+        assert not lost, "the bounds are the same"
+        for slot in held.order():
+            self._holders[slot] += 1
+        arm.expires = None if start.expires is None else start.expires[:]
+        self._playing.append(arm)
+        return arm
+
+    def leave(self, arm: Arm) -> None:
+        """Play that rival no more."""
+        assert arm.index == RIVAL, "the arms are played for ever"
+        self._playing.remove(arm)
+        for slot in arm.cache.order():
+            self._holders[slot] -= 1
+            if not self._holders[slot]:
+                self._table.release(slot)
+
+    def _enter(self, hashed: KeyHash, number: int) -> Slot:
         """A slot for what no arm holds."""
         slot = self._table.add(hashed)
         if slot >= len(self._holders):
             self._holders.extend(bytes(slot // 8 + 16))
-            for arm in self._arms:
+            self._numbers.extend(array("H", bytes(2 * (len(self._holders) - len(self._numbers)))))
+            for arm in self._playing:
                 arm.reserve(len(self._holders))
+        self._numbers[slot] = number
         return slot
 
     def _take(self, arm: Arm, slot: Slot, size: int, expires_s: float | None) -> None:
@@ -239,15 +288,15 @@ class Shadow:
     def _fit_sample(self) -> None:
         """Halve the sample while a shadow is larger than it should be."""
         assert self._limit is not None
-        while self._threshold > 1 and max([len(arm.cache) for arm in self._arms]) > self._limit:
+        while self._threshold > 1 and max([len(arm.cache) for arm in self._playing]) > self._limit:
             self._threshold //= 2
             self.scale = _POSITIONS / self._threshold
-            for arm in self._arms:
+            for arm in self._playing:
                 self._thin(arm)
 
     def _thin(self, arm: Arm) -> None:
         before, salt, threshold = arm.cache, self._salt, self._threshold
-        after, hashes, holders = self._empty(arm.name), self._table.hashes, self._holders
+        after, hashes, holders = arm.empty(), self._table.hashes, self._holders
         after.reserve(len(holders))
         after.adopt(
             [
@@ -263,9 +312,15 @@ class Shadow:
                     self._table.release(slot)
         arm.replace(after)
 
-    def _empty(self, name: str) -> Eviction:
+    def _empty(self, name: str) -> Book:
         objects, size = _scaled(self._objects, self.rate), _scaled(self._bytes, self.rate)
         return make(name, objects, size, self._table.hashes, self._worth)
+
+
+def grown(before: Cost, now: Cost, part: float) -> float:
+    """What an arm has cost between two moments, in misses; a miss that another zone serves costs 1 - ``part``
+    of one, and a way to the origin that a copy spares others saves as much."""
+    return now[0] - before[0] - part * (now[1] - before[1] + now[2] - before[2])
 
 
 def _scaled(capacity: int | None, rate: float) -> int | None:

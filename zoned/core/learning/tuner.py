@@ -21,8 +21,9 @@ from zoned.core.learning.drift import Drift
 from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger, Tally
+from zoned.core.learning.mixing import Mixing, saved_mix
 from zoned.core.learning.settings import LearningSettings
-from zoned.core.learning.shadow import Shadow
+from zoned.core.learning.shadow import Cost, Shadow, grown
 from zoned.core.learning.thresholds import Thresholds
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash
 from zoned.core.records import (
@@ -64,6 +65,7 @@ class Tuner:
         self._ledger = Ledger(settings, arms)
         self._lines = self._ledger.lines
         self._hedge = Hedge(settings)
+        self._mixing = Mixing(settings, self._shadow, self._ledger, self._hedge)
         self._loss = LossGuard(settings)
         self._brake = Brake(settings)
         self._thresholds = Thresholds(settings)
@@ -164,8 +166,10 @@ class Tuner:
         stopped = self._loss.review(self._ledger, prices)
         stopped += self._brake.review(self._ledger, prices, self._shown_exactly, now)
         self._thresholds.review(outcomes, self._ledger)
+        plays = self._mixing.plays
         return Advice(
-            eviction=self._settings.arms[self._hedge.played],
+            eviction=plays.rest,
+            evictions=plays.own,
             thresholds=self._thresholds.all(stopped),
             refit=self._drift.review(forecast, now),
         )
@@ -177,18 +181,26 @@ class Tuner:
     def arms(self) -> tuple[ArmScore, ...]:
         """Each policy's score over everything since the agent started, and its weight now."""
         requests = sum(line.requests for line in self._lines.values())
-        weights = self._hedge.weights()
+        weights, plays = self._hedge.weights(), self._mixing.plays
+        played = {plays.rest: self._hedge.why}
+        if self._mixing.played:
+            played = {arm: plays.told(arm) for arm in (plays.rest, *plays.own.values())}
         return tuple(
             ArmScore(
                 arm=arm.name,
                 requests=requests,
                 hit_ratio=max(0.0, 1.0 - arm.misses / requests) if requests else 0.0,
                 weight=weights[index] if self._settings.enabled else 1.0,
-                played=index == self._hedge.played,
-                why=self._hedge.why if index == self._hedge.played else "",
+                played=arm.name in played,
+                why=played.get(arm.name, ""),
             )
             for index, arm in enumerate(self._shadow.arms)
         )
+
+    def why(self, dependency: Dependency) -> str:
+        """Why its copies go by the policy that they do, in a few words; ``""``: all that have none of
+        their own."""
+        return self._mixing.why(dependency)
 
     @property
     def counters(self) -> dict[str, int | float]:
@@ -196,6 +208,9 @@ class Tuner:
         return {
             "sample_rate": self._shadow.rate,
             "arm_changes": self._hedge.changes,
+            "mix_changes": self._mixing.changes,
+            "arm_trials": self._mixing.trials,
+            "arm_trials_won": self._mixing.won,
             "dependencies_folded": self._ledger.folded,
             "loss_stops": self._loss.stops,
             "brakes": self._brake.stops,
@@ -211,6 +226,7 @@ class Tuner:
         """What was learnt. Not the ledger nor the shadows: plain LRU would start empty as well."""
         return {
             "hedge": self._hedge.export_state(),
+            "mix": self._mixing.export_state(),
             "thresholds": self._thresholds.export_state(),
             "calibration": self._calibration.export_state(),
         }
@@ -221,7 +237,9 @@ class Tuner:
             raise StateError("learning: state is not a map")
         rows = [_threshold_row(row) for row in obj["thresholds"]]
         classes = saved_classes(obj.get("calibration", []))  # older states have none
+        mix = saved_mix(obj.get("mix"), self._settings)
         self._hedge.restore_state(obj.get("hedge"))
+        self._mixing.take_up(mix)
         self._calibration.restore_state(classes)
         self._thresholds.restore_state(rows)
 
@@ -230,15 +248,18 @@ class Tuner:
     @property
     def _shown_exactly(self) -> bool:
         """Our store goes by LRU, and the shadow is no sample: what differs between them was fetched ahead."""
-        return self._hedge.played == 0 and self._shadow.rate == 1.0
+        lru_alone = self._hedge.played == 0 and not self._mixing.played
+        return lru_alone and self._shadow.rate == 1.0
 
     def _review_arms(self, prices: Callable[[Source], float], now: Instant) -> None:
         tally = self._ledger.total().tally()
-        costs = [(arm.misses, arm.near, arm.spared) for arm in self._shadow.arms]
+        costs = [arm.cost for arm in self._shadow.arms]
         hit_s, origin_s = prices(Source.LOCAL), prices(Source.ORIGIN)
         # A miss that another zone serves counts as the part of one that it costs.
         part = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
-        self._hedge.watch(_grown(self._seen_cost, costs, part), tally.requests - self._seen, now.mono_s)
+        lately, accesses = _grown(self._seen_cost, costs, part), tally.requests - self._seen
+        self._hedge.watch(lately, accesses, now.mono_s)
+        self._mixing.watch(part, lately[0], accesses, now.mono_s)
         self._seen, self._seen_cost = tally.requests, costs
         batch, settings = tally.since(self._batch), self._settings
         if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
@@ -247,20 +268,17 @@ class Tuner:
         near = costs[0][1] - before[0][1]
         if near >= settings.trust_near * max(1.0, costs[0][0] - before[0][0]):
             self._hedge.trust()
-        grown = _grown(before, costs, part)
-        if max(grown) > min(grown):  # before the store is full all arms do the same, which says nothing
-            self._hedge.learn([count / batch.requests for count in grown], hit_s, origin_s)
-
-
-Cost = tuple[float, float, float]  # misses, those another zone served, ways to the origin spared
+        cost = _grown(before, costs, part)
+        if max(cost) > min(cost):  # before the store is full all arms do the same, which says nothing
+            self._hedge.learn([count / batch.requests for count in cost], hit_s, origin_s)
+            self._mixing.learn(cost, part, batch.requests, max(0.0, origin_s - hit_s))
+        else:
+            self._mixing.skip()
 
 
 def _grown(before: list[Cost], costs: list[Cost], part: float) -> list[float]:
     """What each arm has cost between two moments, in misses."""
-    return [
-        now[0] - then[0] - part * (now[1] - then[1] + now[2] - then[2])
-        for now, then in zip(costs, before, strict=True)
-    ]
+    return [grown(then, now, part) for then, now in zip(before, costs, strict=True)]
 
 
 def _threshold_row(row: object) -> tuple[Dependency, Reason, float, bool]:

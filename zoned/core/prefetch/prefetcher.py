@@ -25,7 +25,7 @@ from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
-Keeps = Callable[[KeyHash, int], bool]
+Keeps = Callable[[InstanceKey, KeyHash, int], bool]
 _NO_THRESHOLDS: Thresholds = MappingProxyType({})
 _ASSOCIATION = Reason.ASSOCIATION
 _MIB = float(1 << 20)
@@ -43,7 +43,7 @@ _COUNTERS = (
 )  # fmt: skip
 
 
-def _always(key_hash: KeyHash, size: int) -> bool:
+def _always(key: InstanceKey, key_hash: KeyHash, size: int) -> bool:
     """A store that keeps whatever it gets."""
     return True
 
@@ -201,6 +201,7 @@ class Prefetcher:
         now_s = self._now_s = now.mono_s
         self._give_up(now_s)
         orders = self._from_lane(now_s, holds, keeps) if self._lane else []
+        mean = int(self._mean_size)
         while len(self._in_flight) < self._settings.max_in_flight:
             want = self._queue.best(self._allowed(now_s))
             if want is None:
@@ -210,7 +211,7 @@ class Prefetcher:
                 self.counters["expired"] += 1
             elif want.key in self._in_flight or (want.reason is not Reason.REFRESH and holds(want.key)):
                 self.counters["already_held"] += 1
-            elif _may_be_refused(want) and not keeps(want.key_hash, want.size or int(self._mean_size)):
+            elif _may_be_refused(want) and not keeps(want.key, want.key_hash, want.size or mean):
                 self.counters["not_worth_keeping"] += 1
             else:
                 orders.append(self._start(want, now_s))
@@ -280,7 +281,7 @@ class Prefetcher:
                 self.counters["expired"] += 1
             elif key in self._in_flight or holds(key):
                 self.counters["already_held"] += 1
-            elif not keeps(association.key_hash, int(self._mean_size)):
+            elif not keeps(key, association.key_hash, int(self._mean_size)):
                 self.counters["not_worth_keeping"] += 1
             elif len(self._in_flight) < self._settings.max_in_flight and self._allowed(now_s) & _LANE:
                 want = Queued(

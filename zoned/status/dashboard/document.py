@@ -211,6 +211,11 @@ def _learning(snapshot: Snapshot) -> Markup:
         ],
         "Not learning.",
     )
+    chosen = table(
+        ("dependency", "eviction", "why"),
+        [(line.dependency, line.eviction, line.why) for line in snapshot.ledger[1 : SHOWN + 1]],
+        "Nothing was used yet.",
+    )
     outcomes = table(
         ("dependency", "why", "fetched", "used", "wasted"),
         [
@@ -220,4 +225,4 @@ def _learning(snapshot: Snapshot) -> Markup:
         "No prefetches yet.",
     )
     prices = ", ".join(f"{text(s.value)} {1000 * p:.2f} ms" for s, p in snapshot.prices_s.items())
-    return _section("Learning", arms, outcomes, tag("p", f"Measured means: {prices}", class_="note"))
+    return _section("Learning", arms, chosen, outcomes, tag("p", f"Measured means: {prices}", class_="note"))
