@@ -33,7 +33,10 @@ def test_the_oldest_is_forgotten() -> None:
         one.read(2, Source.LOCAL, 1, now)
         one.went(2, f"{number}", now)
     assert one.of(1, now) == []
-    assert len(one.of(2, now)) == 4096 + 1
+    rows = one.of(2, now)
+    assert len(rows) == 4096 + 1
+    assert rows[0].endswith(": 5904") and rows[-2].endswith(": 9999"), "the oldest first"
+    assert "8192 from local" in rows[-1]
 
 
 def test_a_life_from_fetch_to_eviction() -> None:

@@ -84,7 +84,7 @@ class Landings:
                 self._cache.lookup(key, hashed, now)  # asked for while it was on its way: that is a use
         if admission.evicted:
             for evicted in admission.evicted:
-                self._chronicle.went(evicted.key_hash, f"had to go for {key.text()[:80]}", now)
+                self._chronicle.gave_way(evicted.key_hash, key, now)
             actions.append(Discard(keys=tuple([evicted.key for evicted in admission.evicted])))
         return actions
 

@@ -72,6 +72,8 @@ class Peers:
             self._young_until_s = until_s
         while self._former and self._former[-1][1] <= now_s:
             self._former.pop()
+        if now_s >= self._young_until_s:
+            self._without_us = None  # a table of half a megabyte, never asked again
         if ring is self.ring:
             return
         if now_s >= self._young_until_s:  # before, what we knew of the pool is no ring that anybody went by
