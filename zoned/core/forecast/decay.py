@@ -1,9 +1,9 @@
 """Exponentially decayed counts whose passing of time is free.
 
-A count decayed with half-life h is the sum over events of 2^-((now - t) / h). Kept in units of
-2^((now - origin) / h), time passing does not touch it and an event adds 2^((t - origin) / h). When the
-unit has grown by 2^40 the origin is moved, and every count multiplied once. The exposure, "for how many
-hours was anything observed", decays in the same way and has a closed form.
+A count decayed with half-life h is the sum over events of 2^-((now - t) / h). Kept in units of 2^((now -
+origin) / h), time passing does not touch it and an event adds 2^((t - origin) / h). When the unit has grown
+by 2^40 (2^2 for the day, of which few digits are kept) the origin is moved, and every count multiplied once.
+The exposure, "for how many hours was anything observed", decays in the same way and has a closed form.
 
 ``DayExposure`` is the same per hour of day: what a profile of the day must be divided by, or the hours
 that were seen more often would look busier.
@@ -21,7 +21,6 @@ Floats: TypeAlias = NDArray[np.float64]
 
 HOUR_S = 3600.0
 DAY = 24
-_REBASE_HALF_LIVES = 40.0
 _MOST_HALF_LIVES = 1000.0  # beyond, a decayed count is nothing
 _LONGEST_GAP_H = 24 * 60  # a profile remembers no gap longer than that
 
@@ -38,6 +37,9 @@ def decayed(start: Floats, keep: Floats, add: Floats) -> Floats:
 
 class Decay:
     """One half-life: weights of events relative to a movable origin, and decayed exposure."""
+
+    rebase_half_lives = 40.0
+    """After so many the origin is moved."""
 
     def __init__(self, half_life_s: float) -> None:
         self.half_life_s = half_life_s
@@ -57,7 +59,7 @@ class Decay:
     def rebase(self, now_s: float) -> float:
         """By what all counts must be multiplied now: 1.0, but now and then the unit is set back."""
         past = (now_s - self.origin_s) / self.half_life_s
-        if past < _REBASE_HALF_LIVES:
+        if past < self.rebase_half_lives:
             return 1.0
         self.origin_s = now_s
         return math.exp2(-min(past, _MOST_HALF_LIVES))
@@ -75,6 +77,8 @@ class Decay:
 
 class DayExposure(Decay):
     """Decayed hours of observation per hour of day."""
+
+    rebase_half_lives = 2.0
 
     def __init__(self, half_life_s: float) -> None:
         super().__init__(half_life_s)

@@ -1,27 +1,47 @@
 """The instances whose use is counted: a bounded table of columns, one slot per instance.
 
-Columns are numpy arrays so that rates of all instances are computed at once; keys, hashes and sizes are
-lists. Where there is more than one number per slot, slots are the last axis: numpy's loops then run along
+Columns are numpy arrays so that rates of all instances are computed at once; some 110 B an instance beside
+its name. Where there is more than one number per slot, slots are the last axis: numpy's loops then run along
 thousands of slots instead of a few numbers (three times as fast). Slots are dense: when the table is full,
-the eighth with the least decayed use goes and the rest closes up, so pruning costs little per newcomer.
-Which dependency (row of the forecaster) a slot belongs to is a column as well.
+the eighth with the least decayed use goes and the rest closes up, so pruning costs little per newcomer. Which
+dependency (row of the forecaster) a slot belongs to is a column as well.
+
+Most of a slot is its day, 24 counts that need few digits: kept as square roots in sixteenths, 16 bits each.
+That is right to a sixteenth at one use and to a thousandth at a thousand, up to four million. What an hour
+adds is gathered as a float and rounded once, at its end; added use by use, the many of a hot instance would
+all be rounded away. Rejected: half floats (numpy takes four times as long to sum them).
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoned.core.fingerprints import Rows, grown
 from zoned.core.forecast.decay import DAY
-from zoned.core.names import InstanceKey, KeyHash
+from zoned.core.names import FINGERPRINT_MASK, InstanceKey, KeyHash
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
-Singles: TypeAlias = NDArray[np.float32]  # most of the table's memory; counts need no more digits
+Singles: TypeAlias = NDArray[np.float32]  # counts need no more digits
+Rooted: TypeAlias = NDArray[np.uint16]
 
 _FIRST_ROOM = 256
+_MOST_BYTES = 0xFFFFFFFF  # of a size; what is larger is taken for it
+_STEPS = 16.0  # per unit of a square root
+_MOST_STEPS = 65_535.0
+
+
+def _rooted(counts: Singles) -> Rooted:
+    return np.rint(np.minimum(np.sqrt(counts) * np.float32(_STEPS), _MOST_STEPS)).astype(np.uint16)
+
+
+def _squared(roots: Rooted) -> Singles:
+    counts: Singles = np.square(roots * np.float32(1.0 / _STEPS))
+    return counts
 
 
 class Instances:
@@ -29,41 +49,47 @@ class Instances:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.slots: dict[InstanceKey, int] = {}
-        self.keys: list[InstanceKey] = []
-        self.hashes: list[KeyHash] = []
-        self.sizes: list[int] = []
         room = min(_FIRST_ROOM, limit)
-        self._row: Ints = np.zeros(room, dtype=np.int64)
-        self._fast: Floats = np.zeros(room)
-        self._slow: Floats = np.zeros(room)
-        self._day: Singles = np.zeros((DAY, room), dtype=np.float32)
+        self._places = Rows(room + 1)  # slots are counted from 0, rows from 1
+        self.keys: list[InstanceKey] = []
+        self.hashes = array("Q")
+        self.sizes = array("I")
+        self._row = np.zeros(room, dtype=np.int32)
+        self._fast: Singles = np.zeros(room, dtype=np.float32)
+        self._slow: Singles = np.zeros(room, dtype=np.float32)
+        self._day: Rooted = np.zeros((DAY, room), dtype=np.uint16)
+        self._today: Singles = np.zeros(room, dtype=np.float32)
         self._said: Singles = np.zeros((2, room), dtype=np.float32)
-        self._came: Floats = np.zeros(room)
+        self._came: Singles = np.zeros(room, dtype=np.float32)
+        self._used = np.zeros(room, dtype=np.bool_)
         self.pruned = 0
 
     def __len__(self) -> int:
         return len(self.keys)
 
+    def find(self, hashed: KeyHash) -> int:
+        """Its slot; -1: it is not tracked."""
+        return self._places.get(hashed & FINGERPRINT_MASK) - 1
+
     @property
-    def rows(self) -> Ints:
+    def rows(self) -> NDArray[np.int32]:
         """The dependency's row of each slot."""
         return self._row[: len(self.keys)]
 
     @property
-    def fast(self) -> Floats:
+    def fast(self) -> Singles:
         """Counts with the short half-life, in the unit of their Decay."""
         return self._fast[: len(self.keys)]
 
     @property
-    def slow(self) -> Floats:
+    def slow(self) -> Singles:
         """Counts with the long half-life, in the unit of their Decay."""
         return self._slow[: len(self.keys)]
 
     @property
-    def day(self) -> Singles:
-        """(24, slots) counts per hour of day, in the unit of their Decay."""
-        return self._day[:, : len(self.keys)]
+    def today(self) -> Singles:
+        """Counts of the running hour, in the unit of the day's Decay."""
+        return self._today[: len(self.keys)]
 
     @property
     def said(self) -> Singles:
@@ -72,29 +98,69 @@ class Instances:
         return self._said[:, : len(self.keys)]
 
     @property
-    def came(self) -> Floats:
+    def came(self) -> Singles:
         """Accesses in the running hour."""
         return self._came[: len(self.keys)]
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Whether it was used since that was last asked."""
+        return self._used[: len(self.keys)]
 
     @property
     def full(self) -> bool:
         """Whether the next newcomer needs pruning first."""
         return len(self.keys) >= self.limit
 
+    # ---- the day ------------------------------------------------------------------------------
+
+    def day(self, hours: list[int], running: int) -> Floats:
+        """(hours, slots): counts at these hours of day, in the unit of their Decay."""
+        counts = _squared(self._day[hours, : len(self.keys)]).astype(np.float64)
+        counts[[place for place, hour in enumerate(hours) if hour == running]] += self.today
+        return counts
+
+    def day_in_all(self) -> Floats:
+        """Per slot: the counts of all hours of day together."""
+        total: Floats = _squared(self._day[:, : len(self.keys)]).sum(axis=0, dtype=np.float64) + self.today
+        return total
+
+    def set_day(self, slot: int, counts: Floats) -> None:
+        """(24): its counts."""
+        self._day[:, slot] = _rooted(counts.astype(np.float32))
+
+    def close_hour(self, hour: int) -> None:
+        """That hour of day is over: what it added is rounded."""
+        column = self._day[hour, : len(self.keys)]
+        column[:] = _rooted(_squared(column) + self.today)
+        self.today[:] = 0.0
+
+    def scale_day(self, factor: float) -> None:
+        """The unit of the day changes."""
+        self._day[:] = _rooted(_squared(self._day) * np.float32(factor))
+        self._today *= np.float32(factor)
+
+    # ---- slots --------------------------------------------------------------------------------
+
     def track(self, key: InstanceKey, hashed: KeyHash, row: int, size: int) -> int:
         """The slot of a newcomer, all counts zero; the table is not full."""
         slot = len(self.keys)
-        self.slots[key] = slot
+        if slot >= len(self._row):
+            self._resize(grown(slot, self.limit))
+        self._places.add(hashed & FINGERPRINT_MASK)
         self.keys.append(key)
         self.hashes.append(hashed)
-        self.sizes.append(size)
-        if slot >= len(self._row):
-            self._resize(min(2 * len(self._row), self.limit))
+        self.sizes.append(min(size, _MOST_BYTES))
         self._row[slot] = row
         return slot
 
+    def resized(self, slot: int, size: int) -> None:
+        """Its size is another one."""
+        self.sizes[slot] = min(size, _MOST_BYTES)
+
     def _resize(self, room: int) -> None:
-        for name in ("_row", "_fast", "_slow", "_day", "_said", "_came"):
+        self._places.widen(room + 1)
+        for name in ("_row", "_fast", "_slow", "_day", "_today", "_said", "_came", "_used"):
             old = getattr(self, name)
             more = np.zeros((*old.shape[:-1], room - old.shape[-1]), dtype=old.dtype)
             setattr(self, name, np.concatenate([old, more], axis=-1))
@@ -117,9 +183,10 @@ class Instances:
         self.pruned += count - left
         places = kept.tolist()
         self.keys = [self.keys[i] for i in places]
-        self.hashes = [self.hashes[i] for i in places]
-        self.sizes = [self.sizes[i] for i in places]
-        self.slots = {key: slot for slot, key in enumerate(self.keys)}
-        for column in (self._row, self._fast, self._slow, self._day, self._said, self._came):
+        self.hashes = array("Q", [self.hashes[i] for i in places])
+        self.sizes = array("I", [self.sizes[i] for i in places])
+        self._places.keep(kept + 1)
+        columns = (self._row, self._fast, self._slow, self._day, self._today, self._said, self._came)
+        for column in (*columns, self._used):
             column[..., :left] = column[..., kept]
             column[..., left:] = 0

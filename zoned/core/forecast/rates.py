@@ -61,7 +61,6 @@ class Rates:
         self._hour = -1  # the hour that runs
         self._queue: list[tuple[float, tuple[InstanceUse, ...]]] = []
         self._queued = 0
-        self._used: dict[InstanceKey, None] = {}  # since they were last taken
         self.now_s = 0.0
 
     # ---- learning -----------------------------------------------------------------------------
@@ -98,13 +97,17 @@ class Rates:
         hour = int(at_s // HOUR_S)
         if hour > self._hour:
             self._judge()
+            self.table.close_hour(self._hour % DAY)
         self._bins.observe(self.now_s, at_s)
         self.now_s = at_s
         table = self.table
-        for counts, decay in ((table.fast, self._fast), (table.slow, self._slow), (table.day, self._bins)):
+        for counts, decay in ((table.fast, self._fast), (table.slow, self._slow)):
             factor = decay.rebase(at_s)
             if factor != 1.0:
                 counts *= factor
+        factor = self._bins.rebase(at_s)
+        if factor != 1.0:
+            table.scale_day(factor)
         if hour > self._hour:
             self._hour = hour
             if len(table):
@@ -116,8 +119,8 @@ class Rates:
         places: list[int] = []
         amounts: list[int] = []
         for key, hashed, accesses, size in uses:
-            slot = table.slots.get(key)
-            if slot is None:
+            slot = table.find(hashed)
+            if slot < 0:
                 row = rows.get(key.dependency)
                 if row is None:
                     continue
@@ -128,23 +131,19 @@ class Rates:
                 slot = table.track(key, hashed, row, size)
                 self._row_exists(row)
             elif size:
-                table.sizes[slot] = size
+                table.resized(slot, size)
             places.append(slot)
             amounts.append(accesses)
-            self._used[key] = None
         self._add_up(places, amounts, at_s)
-        if len(self._used) > 2 * table.limit:  # nobody takes them
-            self._used.clear()
 
     def take_counts(self) -> list[tuple[Fingerprint, float]]:
         """The instances used since last time, with their count of the short half-life as of now."""
-        if not self._used:
-            return []
-        slots, hashes = self.table.slots, self.table.hashes
-        places = [slot for key in self._used if (slot := slots.get(key)) is not None]
-        self._used.clear()
-        counts = self.table.fast[places] / self._fast.weight(self.now_s)
-        return list(zip([fingerprint_of(hashes[slot]) for slot in places], counts.tolist(), strict=True))
+        table = self.table
+        places = np.flatnonzero(table.used)
+        counts = table.fast[places].astype(np.float64) / self._fast.weight(self.now_s)
+        table.used[:] = False
+        hashes = [table.hashes[slot] for slot in places.tolist()]
+        return list(zip(map(fingerprint_of, hashes), counts.tolist(), strict=True))
 
     def _add_up(self, places: list[int], amounts: list[int], at_s: float) -> None:
         if not places:
@@ -155,7 +154,8 @@ class Rates:
         table.came[slots] += amount
         table.fast[slots] += amount * self._fast.weight(at_s)
         table.slow[slots] += amount * self._slow.weight(at_s)
-        table.day[int(at_s // HOUR_S) % DAY, slots] += amount * self._bins.weight(at_s)
+        table.today[slots] += amount * self._bins.weight(at_s)
+        table.used[slots] = True
 
     def _row_exists(self, row: int) -> None:
         if row >= len(self._loss):
@@ -165,7 +165,9 @@ class Rates:
     def _use(self, now_s: float) -> Floats:
         """Both decayed counts of each slot together."""
         table = self.table
-        use: Floats = table.fast / self._fast.weight(now_s) + table.slow / self._slow.weight(now_s)
+        use: Floats = table.fast / np.float64(self._fast.weight(now_s)) + table.slow / np.float64(
+            self._slow.weight(now_s)
+        )
         return use
 
     def forget(self, row: int) -> None:
@@ -206,11 +208,11 @@ class Rates:
 
     def _profile(self, hours: list[int]) -> Floats:
         """(hours, slots): how many times its average rate an instance is used at these hours of day."""
-        rows, day, unit = self.table.rows, self.table.day, self._bins.unit()
+        table, rows, unit = self.table, self.table.rows, np.float64(self._bins.unit())
         exposure = self._bins.hours()
         share = (exposure[hours] / max(float(exposure.sum()), 1e-9))[:, None]
-        profile: Floats = day[hours] / np.float64(unit)
-        own = day.sum(axis=0) / np.float64(unit)
+        profile = table.day(hours, self._hour % DAY) / unit
+        own = table.day_in_all() / unit
         all_at = np.stack([np.bincount(rows, at) for at in profile])
         flat = _DEPENDENCY_STRENGTH / DAY
         shared = (all_at + flat) / (np.bincount(rows, own) * share + flat)
@@ -224,8 +226,8 @@ class Rates:
     def _ends(self, now_s: float, until_s: float) -> tuple[Floats, Floats, Floats]:
         """Per slot, accesses expected until then by the long count alone and by the fresh one alone (between
         which the experts mix), and the shapes of their Gamma posteriors."""
-        fast = self.table.fast / self._fast.weight(now_s)
-        slow = self.table.slow / self._slow.weight(now_s)
+        fast = self.table.fast / np.float64(self._fast.weight(now_s))
+        slow = self.table.slow / np.float64(self._slow.weight(now_s))
         fast_rate, fast_shape = self._posterior(fast, self._fast.exposure_h(now_s))
         slow_rate, slow_shape = self._posterior(slow, self._slow.exposure_h(now_s))
         ahead = hours_of_day(now_s, until_s)
@@ -282,7 +284,7 @@ class Rates:
     def export_state(self, names: list[Dependency]) -> dict[str, Any]:
         """Decayed counts of every instance as of ``saved_s``, and the exposure behind them."""
         table, now_s = self.table, self.now_s
-        keys = zip(table.keys, table.sizes, strict=True)
+        keys, unit = zip(table.keys, table.sizes, strict=True), self._bins.unit()
         known = min(len(names), len(self._loss))
         return {
             "saved_s": now_s,
@@ -291,7 +293,7 @@ class Rates:
             "day_exposure_h": self._bins.hours().tolist(),
             "fast": (table.fast / self._fast.weight(now_s)).astype("<f4").tobytes(),
             "slow": (table.slow / self._slow.weight(now_s)).astype("<f4").tobytes(),
-            "day": (table.day / self._bins.unit()).T.astype("<f4").tobytes(),
+            "day": (table.day(list(range(DAY)), self._hour % DAY) / unit).T.astype("<f4").tobytes(),
             "losses": {names[row]: self._loss[row].tolist() for row in range(known)},
         }
 
@@ -318,13 +320,14 @@ class Rates:
         self._bins.restore(day_exposure_h * self._bins.left(passed_s))
         for i, (key, size) in enumerate(keys):
             row = rows.get(key.dependency)
-            if row is None or self.table.full or key in self.table.slots:
+            hashed = key_hash(key)
+            if row is None or self.table.full or self.table.find(hashed) >= 0:
                 continue
-            slot = self.table.track(key, key_hash(key), row, size)
+            slot = self.table.track(key, hashed, row, size)
             self._row_exists(row)
             self.table.fast[slot] = fast[i] * self._fast.left(passed_s)
             self.table.slow[slot] = slow[i] * self._slow.left(passed_s)
-            self.table.day[:, slot] = day[i] * self._bins.left(passed_s)
+            self.table.set_day(slot, day[i] * self._bins.left(passed_s))
         for name, loss in losses.items():
             if name in rows and rows[name] < len(self._loss):
                 self._loss[rows[name]] = loss

@@ -32,7 +32,7 @@ class ForecastSettings:
     """Dependencies tracked at most; accesses of further ones are counted as dropped. >= 1."""
     max_instances: int = 8192
     """Instances whose rate is tracked; the one with the least decayed count goes first. >= 1.
-    About 270 bytes each."""
+    About 120 bytes each."""
     max_forecast_instances: int = 500
     """Instances in a Forecast at most, by expected demand over the shortest horizon. >= 0."""
     rate_half_life_s: float = 172800.0
