@@ -4,12 +4,8 @@ Columns are numpy arrays so that rates of all instances are computed at once; so
 its name. Where there is more than one number per slot, slots are the last axis: numpy's loops then run along
 thousands of slots instead of a few numbers (three times as fast). Slots are dense: when the table is full,
 the eighth with the least decayed use goes and the rest closes up, so pruning costs little per newcomer. Which
-dependency (row of the forecaster) a slot belongs to is a column as well.
-
-Most of a slot is its day, 24 counts that need few digits: kept as square roots in sixteenths, 16 bits each.
-That is right to a sixteenth at one use and to a thousandth at a thousand, up to four million. What an hour
-adds is gathered as a float and rounded once, at its end; added use by use, the many of a hot instance would
-all be rounded away. Rejected: half floats (numpy takes four times as long to sum them).
+dependency (row of the forecaster) a slot belongs to is a column as well. Days
+are a table of their own (`days.py`).
 """
 
 from __future__ import annotations
@@ -21,27 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoned.core.fingerprints import Rows, grown
-from zoned.core.forecast.decay import DAY
+from zoned.core.forecast.days import Days
 from zoned.core.names import FINGERPRINT_MASK, InstanceKey, KeyHash
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Singles: TypeAlias = NDArray[np.float32]  # counts need no more digits
-Rooted: TypeAlias = NDArray[np.uint16]
 
 _FIRST_ROOM = 256
 _MOST_BYTES = 0xFFFFFFFF  # of a size; what is larger is taken for it
-_STEPS = 16.0  # per unit of a square root
-_MOST_STEPS = 65_535.0
-
-
-def _rooted(counts: Singles) -> Rooted:
-    return np.rint(np.minimum(np.sqrt(counts) * np.float32(_STEPS), _MOST_STEPS)).astype(np.uint16)
-
-
-def _squared(roots: Rooted) -> Singles:
-    counts: Singles = np.square(roots * np.float32(1.0 / _STEPS))
-    return counts
 
 
 class Instances:
@@ -57,8 +41,7 @@ class Instances:
         self._row = np.zeros(room, dtype=np.int32)
         self._fast: Singles = np.zeros(room, dtype=np.float32)
         self._slow: Singles = np.zeros(room, dtype=np.float32)
-        self._day: Rooted = np.zeros((DAY, room), dtype=np.uint16)
-        self._today: Singles = np.zeros(room, dtype=np.float32)
+        self.days = Days(room)
         self._said: Singles = np.zeros((2, room), dtype=np.float32)
         self._came: Singles = np.zeros(room, dtype=np.float32)
         self._used = np.zeros(room, dtype=np.bool_)
@@ -87,11 +70,6 @@ class Instances:
         return self._slow[: len(self.keys)]
 
     @property
-    def today(self) -> Singles:
-        """Counts of the running hour, in the unit of the day's Decay."""
-        return self._today[: len(self.keys)]
-
-    @property
     def said(self) -> Singles:
         """(2, slots): expected in the running hour when it began, by the long count and by the fresh one; 0:
         nothing was promised."""
@@ -111,34 +89,6 @@ class Instances:
     def full(self) -> bool:
         """Whether the next newcomer needs pruning first."""
         return len(self.keys) >= self.limit
-
-    # ---- the day ------------------------------------------------------------------------------
-
-    def day(self, hours: list[int], running: int) -> Floats:
-        """(hours, slots): counts at these hours of day, in the unit of their Decay."""
-        counts = _squared(self._day[hours, : len(self.keys)]).astype(np.float64)
-        counts[[place for place, hour in enumerate(hours) if hour == running]] += self.today
-        return counts
-
-    def day_in_all(self) -> Floats:
-        """Per slot: the counts of all hours of day together."""
-        total: Floats = _squared(self._day[:, : len(self.keys)]).sum(axis=0, dtype=np.float64) + self.today
-        return total
-
-    def set_day(self, slot: int, counts: Floats) -> None:
-        """(24): its counts."""
-        self._day[:, slot] = _rooted(counts.astype(np.float32))
-
-    def close_hour(self, hour: int) -> None:
-        """That hour of day is over: what it added is rounded."""
-        column = self._day[hour, : len(self.keys)]
-        column[:] = _rooted(_squared(column) + self.today)
-        self.today[:] = 0.0
-
-    def scale_day(self, factor: float) -> None:
-        """The unit of the day changes."""
-        self._day[:] = _rooted(_squared(self._day) * np.float32(factor))
-        self._today *= np.float32(factor)
 
     # ---- slots --------------------------------------------------------------------------------
 
@@ -160,7 +110,8 @@ class Instances:
 
     def _resize(self, room: int) -> None:
         self._places.widen(room + 1)
-        for name in ("_row", "_fast", "_slow", "_day", "_today", "_said", "_came", "_used"):
+        self.days.widen(room)
+        for name in ("_row", "_fast", "_slow", "_said", "_came", "_used"):
             old = getattr(self, name)
             more = np.zeros((*old.shape[:-1], room - old.shape[-1]), dtype=old.dtype)
             setattr(self, name, np.concatenate([old, more], axis=-1))
@@ -186,7 +137,7 @@ class Instances:
         self.hashes = array("Q", [self.hashes[i] for i in places])
         self.sizes = array("I", [self.sizes[i] for i in places])
         self._places.keep(kept + 1)
-        columns = (self._row, self._fast, self._slow, self._day, self._today, self._said, self._came)
-        for column in (*columns, self._used):
+        self.days.keep(kept)
+        for column in (self._row, self._fast, self._slow, self._said, self._came, self._used):
             column[..., :left] = column[..., kept]
             column[..., left:] = 0

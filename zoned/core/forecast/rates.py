@@ -97,7 +97,7 @@ class Rates:
         hour = int(at_s // HOUR_S)
         if hour > self._hour:
             self._judge()
-            self.table.close_hour(self._hour % DAY)
+            self.table.days.close(self._hour % DAY)
         self._bins.observe(self.now_s, at_s)
         self.now_s = at_s
         table = self.table
@@ -107,7 +107,7 @@ class Rates:
                 counts *= factor
         factor = self._bins.rebase(at_s)
         if factor != 1.0:
-            table.scale_day(factor)
+            table.days.scale(factor)
         if hour > self._hour:
             self._hour = hour
             if len(table):
@@ -154,7 +154,7 @@ class Rates:
         table.came[slots] += amount
         table.fast[slots] += amount * self._fast.weight(at_s)
         table.slow[slots] += amount * self._slow.weight(at_s)
-        table.today[slots] += amount * self._bins.weight(at_s)
+        table.days.today[slots] += amount * self._bins.weight(at_s)
         table.used[slots] = True
 
     def _row_exists(self, row: int) -> None:
@@ -211,8 +211,8 @@ class Rates:
         table, rows, unit = self.table, self.table.rows, np.float64(self._bins.unit())
         exposure = self._bins.hours()
         share = (exposure[hours] / max(float(exposure.sum()), 1e-9))[:, None]
-        profile = table.day(hours, self._hour % DAY) / unit
-        own = table.day_in_all() / unit
+        profile = table.days.at(hours, self._hour % DAY, len(table)) / unit
+        own = table.days.in_all(len(table)) / unit
         all_at = np.stack([np.bincount(rows, at) for at in profile])
         flat = _DEPENDENCY_STRENGTH / DAY
         shared = (all_at + flat) / (np.bincount(rows, own) * share + flat)
@@ -293,7 +293,9 @@ class Rates:
             "day_exposure_h": self._bins.hours().tolist(),
             "fast": (table.fast / self._fast.weight(now_s)).astype("<f4").tobytes(),
             "slow": (table.slow / self._slow.weight(now_s)).astype("<f4").tobytes(),
-            "day": (table.day(list(range(DAY)), self._hour % DAY) / unit).T.astype("<f4").tobytes(),
+            "day": (table.days.at(list(range(DAY)), self._hour % DAY, len(table)) / unit)
+            .T.astype("<f4")
+            .tobytes(),
             "losses": {names[row]: self._loss[row].tolist() for row in range(known)},
         }
 
@@ -327,7 +329,7 @@ class Rates:
             self._row_exists(row)
             self.table.fast[slot] = fast[i] * self._fast.left(passed_s)
             self.table.slow[slot] = slow[i] * self._slow.left(passed_s)
-            self.table.set_day(slot, day[i] * self._bins.left(passed_s))
+            self.table.days.set(slot, day[i] * self._bins.left(passed_s))
         for name, loss in losses.items():
             if name in rows and rows[name] < len(self._loss):
                 self._loss[rows[name]] = loss

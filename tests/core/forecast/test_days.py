@@ -1,0 +1,42 @@
+"""Days that are kept in few digits: against floats, over rounding and changes of the unit."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from zoned.core.forecast.days import Days
+
+ALL = list(range(24))
+
+
+@pytest.mark.parametrize("uses", [1.0, 60.0, 3600.0, 15_000.0])
+def test_a_day_of_few_digits_is_that_of_floats(uses: float) -> None:
+    """Sixty days, the unit set back every other week; each hour brings what it brings in 60 parts."""
+    days, rng = Days(2), random.Random(7)
+    exact, weight = np.zeros(24), 1.0
+    for day in range(60):
+        if day % 14 == 13:
+            days.scale(0.25)
+            exact, weight = exact / 4.0, weight / 4.0
+        for hour in ALL:
+            busy = uses * (1 + hour % 6) * rng.choice((0, 1, 2)) * weight
+            for _ in range(60):
+                days.today[0] += busy / 60
+            exact[hour] += busy
+            assert days.at([hour], hour, 2)[0, 0] == pytest.approx(exact[hour], rel=0.1, abs=0.3)
+            days.close(hour)
+        weight *= 2 ** (1 / 7)
+    found = days.at(ALL, -1, 2)
+    assert found[:, 0] == pytest.approx(exact, rel=0.1, abs=0.3)
+    assert days.in_all(2)[0] == pytest.approx(exact.sum(), rel=0.03)
+    assert not found[:, 1].any(), "nobody else's"
+
+
+def test_what_is_beyond_all_counts_stays_the_largest() -> None:
+    days = Days(1)
+    days.today[0] = 1e30
+    days.close(3)
+    assert days.at(ALL, -1, 1)[:, 0].argmax() == 3 and np.isfinite(days.in_all(1)).all()
