@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from math import exp
 from typing import Any
 
@@ -71,6 +72,17 @@ def test_it_learns_whether_the_past_tells_anything() -> None:
     assert steady == pytest.approx(horizon / 30, rel=0.3), "each comes once in 30 requests"
     newest = demand.own[demand.rows.get(1000 + 5998)]
     assert newest < 0.4 * steady
+
+
+def test_a_tiny_store_learns_as_a_large_one_does() -> None:
+    """What waits to be learnt from outlives many changes of the growth there."""
+    demand, rng = made(copies=3), random.Random(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for clock in range(8000):
+            demand.used(rng.randrange(3) if clock % 2 else 1000 + clock)
+    steady = sum(demand.own[demand.rows.get(key)] for key in range(3)) / 3
+    assert steady == pytest.approx(HORIZON * 3 / 6, rel=0.3), "each comes once in 6 requests"
 
 
 def test_others_demand_has_a_rate_of_its_own() -> None:

@@ -79,7 +79,7 @@ class Demand:
         """Instances forgotten for lack of room."""
         self._cursor = 0
         self._allocate(_FIRST_ROWS)
-        self._ripe = 0
+        self._ripe = self._aged = 0  # how many are ripe; how many of these are as of when they were set aside
         self._ripe_counts: Halves = np.zeros((_BATCH, _SIZE), dtype=np.uint16)
         self._ripe_times = np.zeros((_BATCH, 2))  # when set aside, for how long it was watched
         self._ripe_events = np.zeros(_BATCH, dtype=np.int8)  # 0: used here, 1: elsewhere
@@ -200,12 +200,22 @@ class Demand:
             self._ripe += len(rows)
         since[over] = _NEVER
 
-    def _learn(self) -> None:
-        ripe = slice(0, self._ripe)
-        self._ripe = 0
-        when, watched = self._ripe_times[ripe, 0], self._ripe_times[ripe, 1] / self._horizon
+    def _age(self) -> None:
+        """Take the counts that ripened as of when they were set aside. Before each change of the growth: what
+        waits longer to be learnt from would be divided by it until nothing is left of the short memory."""
+        ripe = slice(self._aged, self._ripe)
+        self._aged = self._ripe
+        when = self._ripe_times[ripe, 0]
         decay = [np.exp((base - when) / tau) for base, tau in zip(self._base, self._tau, strict=True)]
-        counts = _whole(self._ripe_counts[ripe]) * np.stack(decay * 2, axis=1) * self._unit
+        counts = _whole(self._ripe_counts[ripe]) * np.stack(decay * 2, axis=1)
+        self._ripe_counts[ripe] = _halves(counts.astype(np.float32))
+
+    def _learn(self) -> None:
+        self._age()
+        ripe = slice(0, self._ripe)
+        self._ripe = self._aged = 0
+        watched = self._ripe_times[ripe, 1] / self._horizon
+        counts = _whole(self._ripe_counts[ripe]) * self._unit
         for target, rates in enumerate(self._rates):
             rates.learn(counts, watched, (self._ripe_events[ripe] == target).astype(np.float64))
         self._solutions += 1
@@ -244,10 +254,11 @@ class Demand:
 
     def _rebase(self) -> None:
         """Take the growth out of all sums."""
+        if self._ripe > self._aged:
+            self._age()
         growth = np.array(self._growth * 2, dtype=np.float32)
         self._table /= growth
-        for halves in (self._aside, self._ripe_counts):
-            halves[:] = _halves(_whole(halves) / growth)
+        self._aside[:] = _halves(_whole(self._aside) / growth)
         self._base = [float(self._clock)] * len(SCALES)
         self._growth[:] = [1.0] * len(SCALES)
 
