@@ -80,7 +80,7 @@ def tracked(node: Node, claimed: list[InstanceKey]) -> dict[str, int]:
     return {
         "copies": len(node.cache),
         "shadowed": len(node.cache) * len(node.tuner.arms()),
-        "demand": len(demand),
+        "demand": len(demand.rows),
         "rated": int(node.forecaster.counters["instances"]),
         "antecedents": int(node.analyzer.counters["antecedents"]),
         "claims": sum(node.cache.directory.sizes().values()),

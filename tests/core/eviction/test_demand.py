@@ -100,7 +100,7 @@ def test_rows_are_bounded_and_the_least_asked_for_go() -> None:
     for number in range(3000):
         demand.used(number % 8)
         demand.used(10_000 + number)
-    assert len(demand) <= 256 and demand.forgotten > 1000
+    assert len(demand.rows) <= 256 and demand.forgotten > 1000
     assert all(key in demand.rows for key in range(8))
     row = demand.rows.get(3)
     assert demand.own[row] == max(demand.own[demand.rows.get(key)] for key in range(8)) or demand.own[row] > 0
@@ -168,7 +168,7 @@ def test_more_than_there_are_rows_is_cut_and_memories_follow_where_the_size_was_
     for key in range(900):
         before.used(key)
     small.restore_state(before.export_state(1000), resize=True)
-    assert len(small) == 255 and small.copies == COPIES
+    assert len(small.rows) == 255 and small.copies == COPIES
     small.used(10_000)
     assert 10_000 in small.rows
 

@@ -87,9 +87,6 @@ class Demand:
         self._growth = [1.0] * len(SCALES)
         self.settle(copies)
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     @property
     def clock(self) -> int:
         """Own requests so far."""
