@@ -47,7 +47,7 @@ class CacheController:
         self._policies = policies
         self._held = Holdings(settings, worth)
         self._index = self._held.index
-        self._slots = self._held.index.slots
+        self._find = self._held.index.table.find
         self._touch = self._held.policy.hit
         self._ageing = Ageing(settings, policies, self._held)
         self.counters = self._held.counters
@@ -75,14 +75,14 @@ class CacheController:
         self.directory_sizes = self.directory.sizes
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._index)
 
     # ---- reads ----------------------------------------------------------------------------------
 
     def lookup(self, key: InstanceKey, key_hash: KeyHash, now: Instant) -> Lookup:
         """A client of this zone asks. A HIT or STALE is a use: it counts for eviction and for prefetches."""
-        slot = self._slots.get(key_hash)
-        if slot is None:
+        slot = self._find(key_hash)
+        if slot < 0:
             return _MISS
         index = self._index
         if index.keys[slot] != key[1] or index.names[index.dependencies[slot]] != key[0]:

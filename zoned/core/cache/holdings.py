@@ -15,7 +15,14 @@ from zoned.core.cache.index import ANNOUNCED, REASON_BITS, REASON_SHIFT, REASONS
 from zoned.core.cache.outcomes import Outcomes
 from zoned.core.cache.settings import AUTO, CacheSettings
 from zoned.core.eviction import Book, Eviction, Worth, make
-from zoned.core.names import Dependency, Fingerprint, InstanceKey, KeyHash, fingerprint_of
+from zoned.core.names import (
+    FINGERPRINT_MASK,
+    Dependency,
+    Fingerprint,
+    InstanceKey,
+    KeyHash,
+    fingerprint_of,
+)
 from zoned.core.records import Entry, Evicted, Reason
 
 _PROVED = (Reason.DRAIN, Reason.MIGRATE, Reason.HOME)
@@ -65,7 +72,8 @@ class Holdings:
     def store(self, copy: Copy, now_s: float) -> tuple[bool, list[Evicted]]:
         """Take a copy in, in place of an older one if there is: (it stayed, who had to go)."""
         evicted: list[Evicted] = []
-        slot = self.index.slots.get(copy.key_hash)
+        found = self.index.table.find(copy.key_hash)
+        slot = found if found >= 0 else None
         if slot is not None and self.index.find(copy.key, copy.key_hash) is None:
             self.counters["collisions"] += 1  # another instance of the same hash: there is room for one
             evicted.append(self.forget(slot, now_s))
@@ -213,8 +221,8 @@ class Holdings:
 
     def fingerprints(self) -> Iterator[Fingerprint]:
         """All that our digest claims: the copies not known to be expired. Lazy."""
-        flags = self.index.flags
-        return (hashed & 0xFFFFFFFF for hashed, slot in self.index.slots.items() if flags[slot] & ANNOUNCED)
+        flags, hashes = self.index.flags, self.index.hashes
+        return (hashes[slot] & FINGERPRINT_MASK for slot in self.index.live() if flags[slot] & ANNOUNCED)
 
     def capacity_left(self) -> float:
         """Share of the store that is free, in objects or in bytes, whichever is less; 1.0 if unbounded."""
