@@ -1,14 +1,14 @@
 """Which other members hold what: their gossiped cache digests, turned round (Summary Cache, Fan 1998).
 
-On a miss the question is "who has this?", so claims are kept by fingerprint, as a mask with a bit per
-member: one look-up finds all holders, however many members there are. Up to eight members a mask is one
-of Python's shared small ints and costs nothing.
+On a miss the question is "who has this?", so claims are kept by fingerprint, as a mask with a bit per member:
+one look-up finds all holders, however many members there are. Masks are a column that is as wide as the
+highest bit given out: a byte for up to eight members, so a claim takes some 10 B.
 
-A member that fails must not stop the agent while a million claims are cleaned up, so it only loses its bit
-in the mask of the living; ``tidy`` then wipes one of 256 partitions, and after a full round the
-bit can be given to another member. A digest that starts afresh (``reset``) does the same: new bit, old one
-retired. Rejected: a set of fingerprints per member beside the masks (twice the memory, to make the rare case
-fast), and asking every member's set on each miss (linear in members).
+A member that fails must not stop the agent while a million claims are cleaned up, so it only loses its bit in
+the mask of the living; ``tidy`` then wipes one of 256 partitions, and after a full round the bit can be given
+to another member. A digest that starts afresh (``reset``) does the same: new bit, old one retired. A
+partition is every 256th row. Rejected: a set of fingerprints per member beside the masks (twice the memory,
+to make the rare case fast), and asking every member's set on each miss (linear in members).
 
 32-bit fingerprints make one claim in four billion per copy false; ``false_positive`` counts those, with the
 far more common claims that were true a second ago.
@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zoned.core.cache.claims import PARTITIONS, Claims
 from zoned.core.cache.false_claims import FalseClaims
 from zoned.core.members import HoldingsHeard
 from zoned.core.names import Fingerprint, KeyHash, NodeName
 
-PARTITIONS = 256
 _FINGERPRINT = 0xFFFFFFFF
 _MAX_DECODED = 4096  # masks whose holders are remembered as names
 _MAX_RETIRED = 64  # more members gone (or reset) than that within a round of tidy are wiped at once
@@ -34,7 +34,7 @@ class Directory:
     def __init__(self, max_claims: int, counters: dict[str, int], false_wait_s: float = 30.0) -> None:
         """``false_wait_s``: see ``FalseClaims``."""
         self._max_claims = max_claims
-        self._masks: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]  # by fingerprint % 256
+        self._masks = Claims()
         self._bit: dict[NodeName, int] = {}  # of those we have claims from
         self._node: dict[int, NodeName] = {}  # and back
         self._count: dict[NodeName, int] = {}
@@ -82,8 +82,7 @@ class Directory:
 
     def holders(self, hashed: KeyHash) -> tuple[NodeName, ...]:
         """The members that claim a copy, sorted by name."""
-        fingerprint = hashed & _FINGERPRINT
-        mask = self._masks[fingerprint % PARTITIONS].get(fingerprint, 0) & self._living
+        mask = self._masks.of(hashed & _FINGERPRINT) & self._living
         if not mask:
             return ()
         names = self._decoded.get(mask)
@@ -96,8 +95,7 @@ class Directory:
 
     def lasting(self, hashed: KeyHash) -> int:
         """[hot] Not 0 when a member claims a copy that is there to stay."""
-        fingerprint = hashed & _FINGERPRINT
-        return self._masks[fingerprint % PARTITIONS].get(fingerprint, 0) & self._staying
+        return self._masks.of(hashed & _FINGERPRINT) & self._staying
 
     def false_positive(self, node: NodeName, hashed: KeyHash, now_s: float) -> None:
         """That member was asked, and had no copy. Its claim stays: its digest will say when it is gone, and
@@ -132,12 +130,13 @@ class Directory:
         spread evenly over them, so they are a fair sample. An instance that two of ``nodes`` hold is one."""
         theirs, others = self._mask_of(nodes), self._mask_of(safe)
         seen, alone = 0, []
-        for part in self._masks:
+        claims = self._masks
+        for partition in range(PARTITIONS):
             if seen >= most:
                 break
-            held = [fingerprint for fingerprint, mask in part.items() if mask & theirs]
+            held = [(name, mask) for name, mask in claims.partition(partition) if mask & theirs]
             seen += len(held)
-            alone += [fingerprint for fingerprint in held if not part[fingerprint] & others]
+            alone += [name for name, mask in held if not mask & others]
         return max(seen, sum(self._count.get(node, 0) for node in nodes)), seen, alone
 
     # ---- inside ---------------------------------------------------------------------------------
@@ -148,30 +147,19 @@ class Directory:
     def _add(self, held: tuple[int, ...], bit: int) -> int:
         masks, flag, added = self._masks, 1 << bit, 0
         for place, fingerprint in enumerate(held):
-            part = masks[fingerprint % PARTITIONS]
-            mask = part.get(fingerprint, 0)
-            if mask & flag:
+            if masks.of(fingerprint) & flag:
                 continue
             if self._claims >= self._max_claims and not self._reclaim():
                 self._counters["claims_dropped"] += len(held) - place
                 break
-            part[fingerprint] = part.get(fingerprint, 0) | flag
+            masks.add(fingerprint, flag)
             self._claims += 1
             added += 1
         return added
 
     def _remove(self, dropped: tuple[int, ...], bit: int) -> int:
-        masks, flag, removed = self._masks, 1 << bit, 0
-        for fingerprint in dropped:
-            part = masks[fingerprint % PARTITIONS]
-            mask = part.get(fingerprint, 0)
-            if mask & flag:
-                removed += 1
-                if mask == flag:
-                    del part[fingerprint]
-                else:
-                    part[fingerprint] = mask & ~flag
-        return removed
+        masks, flag = self._masks, 1 << bit
+        return sum([masks.clear(fingerprint, flag) for fingerprint in dropped])
 
     def _take_bit(self, node: NodeName) -> int:
         if not self._spare and self._retired.bit_count() >= _MAX_RETIRED:
@@ -181,6 +169,7 @@ class Directory:
         else:
             bit = self._next_bit
             self._next_bit += 1
+            self._masks.widen(bit)
         self._bit[node] = bit
         self._node[bit] = node
         self._count[node] = 0
@@ -200,14 +189,10 @@ class Directory:
         return decoded
 
     def _wipe(self, partition: int) -> None:
-        part, wiping = self._masks[partition], self._wiping
-        for fingerprint in [f for f, mask in part.items() if mask & wiping]:
-            mask = part[fingerprint]
-            self._claims -= (mask & wiping).bit_count()
-            if mask & ~wiping:
-                part[fingerprint] = mask & ~wiping
-            else:
-                del part[fingerprint]
+        masks, wiping = self._masks, self._wiping
+        for name, mask in masks.partition(partition):
+            if mask & wiping:
+                self._claims -= masks.clear(name, wiping)
 
     def _free_bits(self) -> None:
         left = self._wiping
