@@ -250,6 +250,9 @@ class Mixing:
             self._shadow.leave(self._mix.shadow)
         self._mix, self._trial = trial, None
         self.won += 1
+        if not trial.mixture.own and not self.played:  # one arm for all again, which has a shadow of its own
+            self._shadow.leave(trial.shadow)
+            self._mix = None
 
     def _judge_mix(self, mix: Contender) -> None:
         if not self.played:
