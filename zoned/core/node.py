@@ -199,7 +199,7 @@ class Node:
         actions: list[Action] = []
         for news in heard:
             if isinstance(news, HoldingsHeard):
-                self.cache.heard(news)
+                self.stages.holdings_heard(news, now)
             elif isinstance(news, CountsHeard):
                 self.stages.counts_heard(news, now)
             elif isinstance(news, PairsHeard):

@@ -95,8 +95,6 @@ class Reads:
         entry = self._cache.peer_lookup(event.key, hashed, now, touch)
         if touch:
             self._worth.asked(hashed)
-            if entry is not None and not self._cache.holders(hashed):
-                self._stages.tuner.asked(hashed)
         if entry is None and event.purpose is Purpose.OWNER:
             waiter = Waiter(event.request, b"", True, now.mono_s)
             return self._join(event.key, hashed, waiter, event.sender, now)

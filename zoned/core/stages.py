@@ -18,7 +18,7 @@ from zoned.core.forecast import Forecaster
 from zoned.core.gossip import Identity, Swim
 from zoned.core.graph import Analyzer
 from zoned.core.learning import Tuner
-from zoned.core.members import CountsHeard
+from zoned.core.members import CountsHeard, HoldingsHeard
 from zoned.core.names import Dependency, Instant, NodeName
 from zoned.core.observe import Observer
 from zoned.core.placement import Planner
@@ -28,6 +28,7 @@ from zoned.core.ring import Agreement, OwnWeight, capacity_weight
 from zoned.core.settings import NodeSettings
 
 _UNKNOWN_COPIES = 4096  # of a store bounded in bytes alone, until it is seen how many fit
+_A_USE = 0.5  # counts that are told are rounded: less is none
 _ROWS_A_COPY, _MIN_ROWS = 8, 16_384
 
 
@@ -53,10 +54,23 @@ class Stages:
     policies: Mapping[Dependency, DependencyPolicy]
     counted: bool  # whether the store's size is known beforehand, in copies
 
+    def holdings_heard(self, news: HoldingsHeard, now: Instant) -> None:
+        """Another agent's copies can be asked for from now on; those that are new it has just fetched."""
+        lasting = self.cache.directory.lasting
+        if not news.reset:
+            for fingerprint in news.held:
+                if not lasting(fingerprint):
+                    self.tuner.needed(fingerprint, now, kept=True)
+        self.cache.heard(news)
+
     def counts_heard(self, news: CountsHeard, now: Instant) -> None:
-        """Other zones' demand counts for the last copies that are here."""
+        """Other zones' demand counts for the last copies that are here. What is used there, and claimed by
+        nobody there, is fetched from here or from the origin each time."""
+        lasting = self.cache.directory.lasting
         for fingerprint, uses in self.elsewhere.heard(news, now):
             self.worth.told(fingerprint, uses)
+            if uses > _A_USE and not lasting(fingerprint):
+                self.tuner.needed(fingerprint, now, kept=False)
 
     def gives_up(self, node: NodeName, now: Instant) -> None:
         """That member says that it is going to give up what it holds, which is sooner than gossip tells."""

@@ -25,6 +25,15 @@ def test_it_is_a_dictionary_also_where_many_hashes_share_a_bucket(hashes: list[i
     assert all(table.find(hashed) == slot for hashed, slot in twin.items())
 
 
+def test_a_hash_is_found_by_its_last_32_bits() -> None:
+    rng, table = random.Random(2), Table()
+    hashes = [rng.getrandbits(64) for _ in range(3000)]
+    slots = [table.add(hashed) for hashed in hashes]
+    assert [table.of(hashed & 0xFFFFFFFF) for hashed in hashes] == slots
+    table.release(slots[7])
+    assert table.of(hashes[7] & 0xFFFFFFFF) == NOBODY
+
+
 def test_it_grows_and_gives_released_slots_again() -> None:
     rng, table = random.Random(1), Table()
     hashes = [rng.getrandbits(64) for _ in range(5000)]

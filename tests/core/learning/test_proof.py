@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -80,11 +82,33 @@ def test_what_is_played_stops_within_the_hour_in_which_it_fails() -> None:
     hedge = Hedge(SETTINGS)
     hedge.played = 1
     for step in range(60):
-        hedge.watch([10.0, 9.0], 100, step * 60.0)
+        hedge.watch([10.0, 9.0], 10.0, 100, step * 60.0)
     assert hedge.played == 1
     for step in range(60, 66):  # 10 a minute are 600 an hour: 3 may be lost
-        hedge.watch([10.0, 11.0], 100, step * 60.0)
+        hedge.watch([10.0, 11.0], 10.0, 100, step * 60.0)
     assert hedge.played == 0 and hedge.changes == 1
+
+
+def test_what_failed_in_this_hour_is_not_played_again_in_it() -> None:
+    """However good it was before: it would fail at the next look, and each change costs a store's worth."""
+    hedge = Hedge(replace(SETTINGS, proof_hours=1))
+    for step in range(130):
+        hedge.watch([10.0, 9.0], 10.0, 100, step * 60.0)
+        hedge.learn([0.5, 0.4], 0.001, 0.2)
+    assert hedge.played == 1
+    for step in range(130, 150):
+        hedge.watch([10.0, 11.0], 10.0, 100, step * 60.0)
+        hedge.learn([0.5, 0.4], 0.001, 0.2)
+    assert hedge.played == 0 and hedge.changes == 2
+
+
+def test_an_hour_is_no_worse_than_lru_in_a_zone_that_knows_no_other() -> None:
+    hedge = Hedge(SETTINGS)
+    hedge.played = 1
+    hedge.watch([10.0, 9.0], 12.0, 100, 0.0)
+    for step in range(1, 120):  # other zones serve much of what is missed: more than the arm loses
+        hedge.watch([10.0, 11.0], 12.0, 100, step * 60.0)
+    assert hedge.played == 1
 
 
 def test_hours_that_are_over_survive_a_restart() -> None:

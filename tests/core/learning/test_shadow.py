@@ -172,7 +172,7 @@ def test_a_rival_in_which_all_go_by_one_arm_is_that_arm_and_leaves_nothing_behin
     rival = shadow.rival(lambda number: ARMS[index], shadow.arms[0])
     for key in keys:
         shadow.access(hashed(key), 1, None, 0.0, key % 3 == 0, Misses(3, key % 2))
-        shadow.asked(hashed(key + 1))
+        shadow.needed(hashed(key + 1) & 0xFFFFFFFF, 0.0, key % 2 == 0)
     assert rival.cost == shadow.arms[index].cost
     assert list(rival.cache.order()) == list(shadow.arms[index].cache.order())
     shadow.leave(rival)
@@ -204,3 +204,49 @@ def test_a_rival_is_thinned_with_the_others():
     for slot in list(rival.cache.order()):
         shadow.access(shadow._table.hashes[slot], 1, None, 0.0)
     assert rival.misses == before
+
+
+def spared(shadow: Shadow) -> list[float]:
+    return [arm.spared for arm in shadow.arms]
+
+
+def test_what_another_zone_fetches_is_spared_by_the_arms_that_hold_it() -> None:
+    shadow = Shadow(("lru", "s3fifo"), 4, None, 8192, 0)
+    for key in (*range(4), 0, 1, *range(4, 8)):  # S3-FIFO keeps 0 and 1, LRU the last four
+        shadow.access(hashed(key), 1, None, 0.0)
+    for key in (0, 1, 7, 99):
+        shadow.needed(hashed(key) & 0xFFFFFFFF, 1.0, kept=True)
+    assert spared(shadow) == [float(holds(shadow, 0, 7)), sum(holds(shadow, 1, key) for key in (0, 1, 7))]
+    assert holds(shadow, 1, 0) and not holds(shadow, 0, 0)
+
+
+def test_an_expired_copy_spares_nobody() -> None:
+    shadow = Shadow(("lru",), 4, None, 8192, 0)
+    shadow.access(hashed(1), 1, 60.0, 0.0)
+    shadow.needed(hashed(1) & 0xFFFFFFFF, 59.0, kept=True)
+    shadow.needed(hashed(1) & 0xFFFFFFFF, 60.0, kept=True)
+    assert spared(shadow) == [1.0]
+
+
+def test_what_another_zone_does_not_keep_is_spared_it_once_in_the_time_that_a_copy_stays() -> None:
+    """It does not keep it because we hold it: else it would have fetched it once, and have had it since."""
+    shadow = Shadow(("lru", "sieve"), 10, None, 8192, 0)
+    for key in range(10):
+        shadow.access(hashed(key), 1, None, 0.0)
+    for _ in range(5):
+        shadow.needed(hashed(3) & 0xFFFFFFFF, 1.0, kept=False)
+    assert spared(shadow) == [1.0, 1.0]
+    for key in range(100, 120):
+        shadow.access(hashed(3), 1, None, 0.0)
+        shadow.access(hashed(key), 1, None, 0.0)
+    shadow.needed(hashed(3) & 0xFFFFFFFF, 1.0, kept=False)
+    assert spared(shadow) == [2.0, 2.0]
+
+
+def test_a_sample_scales_what_is_spared() -> None:
+    shadow = Shadow(("lru",), 4000, None, 1000, 0)
+    for key in range(2000):
+        shadow.access(hashed(key), 1, None, 0.0)
+    for key in range(2000):
+        shadow.needed(hashed(key) & 0xFFFFFFFF, 1.0, kept=True)
+    assert spared(shadow)[0] == pytest.approx(2000, rel=0.1)

@@ -15,6 +15,8 @@ from array import array
 
 import numpy as np
 
+from zoned.core.names import FINGERPRINT_MASK
+
 NOBODY = -1
 _FIRST_BUCKETS = 16
 
@@ -45,6 +47,14 @@ class Table:
         slot = self._heads[hashed & self._mask]
         hashes = self.hashes
         while slot >= 0 and hashes[slot] != hashed:
+            slot = self._chain[slot]
+        return slot
+
+    def of(self, fingerprint: int) -> int:
+        """The slot of a hash that ends in these 32 bits, which name its bucket; ``NOBODY``: there is none."""
+        slot = self._heads[fingerprint & self._mask]
+        hashes = self.hashes
+        while slot >= 0 and hashes[slot] & FINGERPRINT_MASK != fingerprint:
             slot = self._chain[slot]
         return slot
 

@@ -79,10 +79,12 @@ class Hedge:
         self.played = self._choose()
         self.changes += self.played != before
 
-    def watch(self, costs: Sequence[float], accesses: int, now_s: float) -> None:
-        """What each arm has cost since the last time, in misses. `learn` waits for a batch; this does not:
-        what has proved itself for long may turn bad within minutes."""
-        self.hours.watch([cost - costs[0] for cost in costs], costs[0], accesses, now_s)
+    def watch(self, costs: Sequence[float], alone: float, accesses: int, now_s: float) -> None:
+        """What each arm has cost since the last time, in misses, and what LRU would have in a zone that knows
+        no other: no hour is to be worse than that. `learn` waits for a batch; this does not: what has proved
+        itself for long may turn bad within minutes."""
+        if self.hours.began or max(costs) > min(costs):  # a store that is not full yet says nothing
+            self.hours.watch([cost - alone for cost in costs], alone, accesses, now_s)
         if self.played and self._trust != _GIVEN and self.hours.fails(self.played):
             self.played = 0
             self.changes += 1

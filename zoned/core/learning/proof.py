@@ -99,6 +99,11 @@ class Hours:
         self._lru, self._accesses, self._began_s = 0.0, 0, now_s
         self.passed += 1
 
+    @property
+    def began(self) -> bool:
+        """Whether something was counted."""
+        return self._began_s is not None
+
     def worst(self, place: int) -> float:
         """The largest loss against LRU in an hour, as a share of what LRU cost then; older ones faded."""
         return self._worst[place]

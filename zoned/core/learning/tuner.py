@@ -25,7 +25,7 @@ from zoned.core.learning.mixing import Mixing, saved_mix
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import Cost, Shadow, grown
 from zoned.core.learning.thresholds import Thresholds
-from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash
+from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash
 from zoned.core.records import (
     Advice,
     ArmScore,
@@ -141,9 +141,10 @@ class Tuner:
         """How long copies of it may be served (None: for ever). The shadows follow the last word."""
         self._ledger.line(dependency).ttl_s = ttl_s
 
-    def asked(self, key_hash: KeyHash) -> None:
-        """Another zone asked for what, as far as we know, only we hold."""
-        self._shadow.asked(key_hash)
+    def needed(self, fingerprint: Fingerprint, now: Instant, kept: bool) -> None:
+        """Another zone wanted what, as far as is known, none but perhaps we held. ``kept``: it holds a copy
+        since, and claims it."""
+        self._shadow.needed(fingerprint, now.mono_s, kept)
 
     def dropped(self, key_hash: KeyHash) -> None:
         """An instance was invalidated: plain LRU would have lost its copy as well."""
@@ -258,7 +259,8 @@ class Tuner:
         # A miss that another zone serves counts as the part of one that it costs.
         part = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
         lately, accesses = _grown(self._seen_cost, costs, part), tally.requests - self._seen
-        self._hedge.watch(lately, accesses, now.mono_s)
+        alone = costs[0][0] - self._seen_cost[0][0]
+        self._hedge.watch(lately, alone, accesses, now.mono_s)
         self._mixing.watch(part, lately[0], accesses, now.mono_s)
         self._seen, self._seen_cost = tally.requests, costs
         batch, settings = tally.since(self._batch), self._settings
