@@ -250,3 +250,11 @@ def test_a_sample_scales_what_is_spared() -> None:
     for key in range(2000):
         shadow.needed(hashed(key) & 0xFFFFFFFF, 1.0, kept=True)
     assert spared(shadow)[0] == pytest.approx(2000, rel=0.1)
+
+
+def test_how_far_two_arms_are_apart() -> None:
+    shadow = Shadow(("lru", "s3fifo"), 4, None, 8192, 0)
+    for key in (*range(4), 0, 1, *range(4, 8)):
+        shadow.access(hashed(key), 1, None, 0.0)
+    lru, s3fifo = [{key for key in range(8) if holds(shadow, arm, key)} for arm in range(2)]
+    assert shadow.apart(0, 1) == len(s3fifo - lru) > 0 and shadow.apart(1, 0) == len(lru - s3fifo)

@@ -64,7 +64,7 @@ class LearningSettings:
     Range 0..1. Above 1: nothing is played on trust."""
     trust_batches: int = 6
     """Batches seen before that trust may be lost. Range 2..1000."""
-    trust_z: float = 3.0
+    trust_z: float = 2.0
     """It is lost when another arm is faster by so many standard errors. Range 0..5. Higher: a worse arm is
     played for longer; 0: bad luck in the first batches sends a small zone back to LRU for long."""
     trial_batches: int = 32

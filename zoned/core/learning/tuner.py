@@ -75,6 +75,8 @@ class Tuner:
         self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
         self._batch_cost: list[Cost] = [(0.0, 0.0, 0.0) for _ in arms]
         self._seen, self._seen_cost = 0, self._batch_cost  # as of the last review
+        self._batch_reads = 1
+        self._hedge.apart = self._apart
 
     # ---- what happens -------------------------------------------------------------------------------
 
@@ -252,6 +254,9 @@ class Tuner:
         lru_alone = self._hedge.played == 0 and not self._mixing.played
         return lru_alone and self._shadow.rate == 1.0
 
+    def _apart(self, played: int, other: int) -> float:
+        return self._shadow.apart(played, other) / self._batch_reads
+
     def _review_arms(self, prices: Callable[[Source], float], now: Instant) -> None:
         tally = self._ledger.total().tally()
         costs = [arm.cost for arm in self._shadow.arms]
@@ -272,6 +277,7 @@ class Tuner:
             self._hedge.trust()
         cost = _grown(before, costs, part)
         if max(cost) > min(cost):  # before the store is full all arms do the same, which says nothing
+            self._batch_reads = batch.requests
             self._hedge.learn([count / batch.requests for count in cost], hit_s, origin_s)
             self._mixing.learn(cost, part, batch.requests, max(0.0, origin_s - hit_s))
         else:
