@@ -32,6 +32,7 @@ RANKS: tuple[tuple[str, int], ...] = (
     ("zoned.core.names", 2),
     ("zoned.core.errors", 3),
     ("zoned.core.fingerprints", 3),
+    ("zoned.core.promises", 4),
     ("zoned.core.records", 4),
     ("zoned.core.members", 5),
     ("zoned.core.events", 6),

@@ -10,7 +10,8 @@ from time import perf_counter
 
 from zoned.core.names import InstanceKey, Instant, key_hash
 from zoned.core.prefetch import Prefetcher, PrefetchSettings
-from zoned.core.records import Association, Plan, Reason, Want
+from zoned.core.promises import Association
+from zoned.core.records import Plan, Reason, Want
 
 
 def at(seconds: float) -> Instant:

@@ -114,6 +114,7 @@ def what_was_used_earns_its_try_back() -> bool:
     solo = Solo(prefetch=PrefetchSettings(allowance_start=1.0, allowance_per_miss=0.0))
     one_then_two(solo)
     assert two_is_prefetched(solo, b"new")
+    solo.now_s += 1.0  # sooner it could not have been fetched in time: that would teach not to try again
     solo.read(key(2), b"new")
     solo.wait(2.0)
     return two_is_prefetched(solo, b"newer")

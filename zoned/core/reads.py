@@ -27,9 +27,12 @@ from zoned.core.flight.flight import Waiter
 from zoned.core.landings import Landings
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
 from zoned.core.peers import Peers
+from zoned.core.promises import Association
 from zoned.core.records import Lookup, Reason, Source
 from zoned.core.settings import NodeSettings
 from zoned.core.stages import Stages
+
+_LIKELY = 0.4  # what is less probable to follow is no reason to keep it, let alone to fetch it
 
 
 class Reads:
@@ -233,12 +236,15 @@ class Reads:
             missing = []
             for follower in followers:
                 if self._cache.holds(follower.key) or self.flights.find(follower.key) is not None:
-                    self._worth.promise(follower.key_hash, follower.confidence)
+                    if follower.confidence >= _LIKELY:
+                        self._worth.promise(follower.key_hash, follower.confidence)
                 else:
-                    judged = self._stages.tuner.judged(follower)
-                    self._worth.promise(judged.key_hash, judged.confidence)
-                    missing.append(judged)
+                    judged = self._stages.tuner.judged(self._analyzer.in_context(follower), now)
+                    if judged.confidence >= _LIKELY:
+                        self._worth.promise(judged.key_hash, judged.confidence)
+                        missing.append(judged)
             if missing:
+                missing.sort(key=_surest_first)
                 self._prefetcher.associated(missing, self.thresholds, now)
         return bool(followers)
 
@@ -265,3 +271,7 @@ class Reads:
             )
             return [*actions, refusal]
         return [*actions, Refuse(request=waiter.request, outcome=failed, detail=busy)]
+
+
+def _surest_first(one: Association) -> float:
+    return -one.confidence

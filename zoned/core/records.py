@@ -105,19 +105,6 @@ class Window:
     load: Load
 
 
-# ---- graph ------------------------------------------------------------------------------------
-
-
-class Association(NamedTuple):
-    """After an access ``key`` follows with that probability, in ``lead_s``; it did so ``support`` times."""
-
-    key: InstanceKey
-    key_hash: KeyHash
-    confidence: float
-    lead_s: float
-    support: int = 0
-
-
 # ---- forecast ---------------------------------------------------------------------------------
 
 

@@ -35,7 +35,8 @@ from zoned.simulation.world import Answer, Transfers
 
 _ALLOCATIONS = 50_000  # net, between two looks for cycles
 _SETTLE_S = 600.0  # before the trace begins, the pool comes together
-_READS_PER_TURN = 25  # of one zone, on average over the trace
+_TURNS = 2500  # of one zone over the trace, within these bounds:
+_FEWEST_READS, _MOST_READS = 2.0, 25.0  # per turn of one zone, on average over the trace
 _TURNS_PER_PLAN = 4
 _TURNS_REMEMBERED = 3000  # half-life of prefetch outcomes: in life six hours, of turns of a second or more
 
@@ -51,11 +52,14 @@ class Paces(NamedTuple):
 
 
 def paces(trace: Trace) -> Paces:
-    """Timers that let a node turn once in so many of its reads, whatever the length of the trace. Agents turn
-    once a second: a replay's summaries are staler than life's, never fresher. Digests go out as in life: they
-    cost nothing while nothing changes, and a late one sends reads to the origin."""
+    """Timers that let a node turn once in so many of its reads. Agents turn once a second: a replay's
+    summaries are staler than life's, never fresher, and staler where the trace is long, since turns take
+    time. Digests go out as in life: they cost nothing while nothing changes, and a late one sends reads to
+    the origin."""
     span_s = trace.ts[-1] - trace.ts[0] if len(trace) else 0.0
-    turn_s = max(1.0, span_s * _READS_PER_TURN * len(trace.zone_names) / max(1, len(trace)))
+    reads = max(1, len(trace)) / max(1, len(trace.zone_names))  # of one zone
+    reads_per_turn = min(_MOST_READS, max(_FEWEST_READS, reads / _TURNS))
+    turn_s = max(1.0, span_s * reads_per_turn / reads)
     plan_s = max(5.0, turn_s * _TURNS_PER_PLAN)
     return Paces(turn_s, plan_s, max(1800.0, plan_s), 1.0, max(5.0, span_s / 500))
 

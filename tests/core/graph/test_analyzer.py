@@ -33,7 +33,8 @@ class Reader:
 def test_a_page_calls_for_its_parts():
     reader = Reader()
     for visit in range(3):
-        assert reader.access("page", visit * 10_000) == []
+        told = [("image", 1.0), ("style", 1.0)] if visit == 2 else []
+        assert reader.access("page", visit * 10_000) == told
         reader.access("style", visit * 10_000 + 1)
         reader.access("image", visit * 10_000 + 2)
     assert reader.access("page", 50_000) == [("image", 1.0), ("style", 1.0)]
@@ -102,7 +103,7 @@ def naive(log: list[tuple[str, float, bytes]], options: GraphSettings) -> list[l
         trail = trail[-options.recent_instances :]
         teaching = trail[trail.index(name) + 1 :] if name in trail else trail
         for other in teaching:
-            if second - latest[other] > options.min_lead_s:
+            if round(1e3 * second) - round(1e3 * latest[other]) > 1e3 * options.min_lead_s:  # trails keep ms
                 pairs[other, name] += 1
         found = []
         if counts[name] >= options.min_antecedent:
@@ -138,7 +139,32 @@ def test_equals_the_naive_twin_and_is_a_probability(steps, recent):
         log.append((name, second, client))
     found = [reader.access(*entry) for entry in log]
     assert found == naive(log, options)
-    assert all(0.4 <= confidence <= 1.0 for one in found for _, confidence in one)
+    least = options.min_confidence
+    assert all(least <= confidence <= 1.0 for one in found for _, confidence in one)
+
+
+def test_the_clients_trail_says_more_of_what_follows():
+    reader = Reader()
+    for visit in range(3):
+        for place, name in enumerate(("page", "style", "image", "next")):
+            reader.access(name, visit * 10_000 + 3 * place)
+
+    def known(name, second, client=b"c"):
+        instance = InstanceKey("d", name.encode())
+        found = reader.analyzer.access(instance, key_hash(instance), client, at(second))
+        whole = [reader.analyzer.in_context(one) for one in found]
+        return {
+            one.key.key.decode(): (one.occurrences, one.repeated, one.agreeing, one.pace_s) for one in whole
+        }
+
+    assert known("page", 50_000) == dict.fromkeys(("style", "image", "next"), (3, False, 0, 30.0))
+    # The page leads to the same two, which makes one that agrees; and it was asked for 2.5 s ago.
+    assert known("style", 50_002.5) == {"image": (3, False, 1, 2.5), "next": (3, False, 1, 2.5)}
+    assert known("page", 50_004) == {
+        "style": (4, True, 0, 1.5), "image": (4, False, 1, 1.5), "next": (4, False, 1, 1.5)
+    }  # fmt: skip
+    # Who comes for the first time has no trail that could say anything.
+    assert known("image", 50_005, b"somebody else") == {"next": (3, False, 0, 30.0)}
 
 
 def test_clients_and_antecedents_are_bounded():

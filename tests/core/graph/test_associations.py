@@ -32,7 +32,7 @@ def after(pairs: Associations, name: str) -> list[tuple[bytes, float, float]]:
 
 
 def test_support_antecedent_and_confidence_are_asked_for():
-    pairs = Associations(GraphSettings())
+    pairs = Associations(GraphSettings(min_antecedent=3, min_confidence=0.4))
     teach(pairs, "page", "image", 2)
     assert after(pairs, "page") == []  # antecedent seen twice only
     pairs.occurred(*instance("page"))
@@ -47,7 +47,7 @@ def test_support_antecedent_and_confidence_are_asked_for():
 
 
 def test_the_most_probable_come_first_and_at_most_four():
-    pairs = Associations(GraphSettings())
+    pairs = Associations(GraphSettings(max_predictions=4))
     key, hashed = instance("page")
     for _ in range(30):
         pairs.occurred(key, hashed)

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgpack
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zoned.core.errors import StateError
-from zoned.core.learning.calibration import Calibration, Row, saved_classes
+from zoned.core.learning.calibration import Calibration, Odds, features, saved_odds
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import InstanceKey, key_hash
-from zoned.core.records import Association
+from zoned.core.promises import Association
 
 
-def promise(number: int, confidence: float = 0.6, support: int = 3, lead_s: float = 1.0) -> Association:
-    key = InstanceKey("d", b"%d" % number)
-    return Association(key, key_hash(key), confidence, lead_s, support)
+def promise(number: int, confidence: float = 0.6, dependency: str = "d", **known: Any) -> Association:
+    key = InstanceKey(dependency, b"%d" % number)
+    known = {"lead_s": 3.0, "support": 3, "occurrences": 5} | known
+    return Association(key, key_hash(key), confidence, **known)
 
 
-def lived(true_share: float, rounds: int = 2000, seed: int = 1, **kind: float) -> float:
+def lived(true_share: float, rounds: int = 2000, seed: int = 1, **known: Any) -> float:
     """What a promise of 0.6 is judged to be after so many, of which a share came true within 5 reads."""
     one, rng = Calibration(LearningSettings()), random.Random(seed)
     for number in range(rounds):
-        one.judged(promise(number, **kind), 5)  # type: ignore[arg-type]
+        one.judged(promise(number, **known), 5, 10.0 * number)
         for _ in range(4):
-            one.read(rng.getrandbits(40))
-        one.read(promise(number).key_hash if rng.random() < true_share else 0)
-    return one.judged(promise(-1, **kind), 5).confidence  # type: ignore[arg-type]
+            one.read(rng.getrandbits(40), 10.0 * number + 1)
+        one.read(promise(number).key_hash if rng.random() < true_share else 0, 10.0 * number + 2)
+    return one.judged(promise(-1, **known), 5, 1e6).confidence
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
@@ -37,77 +40,173 @@ def test_a_promise_becomes_what_experience_says(share: float) -> None:
     assert lived(share) == pytest.approx(share, abs=0.09)
 
 
-def test_at_first_it_is_taken_for_somewhat_less_than_it_says_and_never_for_more_than_sure() -> None:
-    one = Calibration(LearningSettings(calibration_start=0.7))
-    assert one.judged(promise(1), 5).confidence == pytest.approx(0.42)
+def test_at_first_it_is_taken_for_somewhat_less_than_it_says_and_a_repetition_for_next_to_nothing() -> None:
+    one = Calibration(LearningSettings())
+    first = one.judged(promise(1), 5, 0.0).confidence
+    assert 0.4 < first < 0.6
+    assert one.judged(promise(2, repeated=True), 5, 0.0).confidence < 0.1
+    assert first < one.judged(promise(3, agreeing=4), 5, 0.0).confidence < 0.8
     assert lived(1.0) <= 1.0
 
 
-def test_classes_are_told_apart_and_share_what_is_common() -> None:
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ({"support": 9}, {"support": 2}),
+        ({"occurrences": 5}, {"occurrences": 80}),
+        ({"lead_s": 60.0}, {"lead_s": 0.6}),
+        ({"agreeing": 5}, {"agreeing": 0}),
+        ({"pace_s": 20.0}, {"pace_s": 0.0}),
+        ({"repeated": True}, {"repeated": False}),  # against the prior
+    ],
+)
+def test_whatever_tells_the_true_from_the_false_is_found_out(
+    good: dict[str, Any], bad: dict[str, Any]
+) -> None:
     one = Calibration(LearningSettings())
-    for number in range(400):  # those with much evidence come true, those with little never do
-        solid = number % 2 == 0
-        one.judged(promise(number, support=9 if solid else 2), 3)
+    for number in range(600):
+        true = number % 2 == 0
+        one.judged(promise(number, **(good if true else bad)), 3, 10.0 * number)
         for _ in range(3):
-            one.read(promise(number).key_hash if solid else 0)
-    solid, thin, other = (one.judged(promise(-n, support=n), 3).confidence for n in (9, 2, 5))
-    assert thin < 0.2 < other < 0.7 < solid
+            one.read(promise(number).key_hash if true else 0, 10.0 * number + 1)
+    assert one.judged(promise(-1, **bad), 3, 1e6).confidence < 0.3
+    assert one.judged(promise(-2, **good), 3, 1e6).confidence > 0.7
 
 
-def test_what_comes_too_late_did_not_come_true() -> None:
-    one = Calibration(LearningSettings())
+@pytest.mark.parametrize(("after_reads", "after_s"), [(3, 5.0), (1, 0.4)])
+def test_what_comes_too_late_or_too_soon_to_be_fetched_did_not_come_true(
+    after_reads: int, after_s: float
+) -> None:
+    one = Calibration(LearningSettings(least_lead_s=0.5))
     for number in range(200):
-        one.judged(promise(number), 2)
-        for _ in range(3):
-            one.read(0)
-        one.read(promise(number).key_hash)
-    assert one.judged(promise(-1), 2).confidence < 0.1
+        one.judged(promise(number), 2, 10.0 * number)
+        for _ in range(after_reads - 1):
+            one.read(0, 10.0 * number)
+        one.read(promise(number).key_hash, 10.0 * number + after_s)
+    assert one.judged(promise(-1), 2, 1e6).confidence < 0.2
+
+
+def test_the_unlikely_are_noted_now_and_then_so_that_they_can_become_likely() -> None:
+    one = Calibration(LearningSettings())
+    unlikely = [one.judged(promise(-number, repeated=True), 5, 0.0) for number in range(1, 801)]
+    assert max(each.confidence for each in unlikely) < 0.25 and 60 < len(one._open) < 140
+    for number in range(800):
+        one.judged(promise(number, repeated=True), 5, 10.0 * number)
+        one.read(promise(number).key_hash, 10.0 * number + 1)
+    assert one.judged(promise(-1, repeated=True), 5, 1e6).confidence > 0.6
+
+
+def test_what_was_learnt_fades_towards_the_prior() -> None:
+    one = Odds(memory=50.0)
+    first = one.weights.copy()
+    repeated = np.array(features(promise(1, repeated=True)))
+    from_repeated = [(one.learn(repeated, True), one.weights[5])[1] for _ in range(30)]
+    other = np.array(features(promise(1, confidence=0.5)))
+    for number in range(500):
+        one.learn(other, number % 2 == 0)
+    assert from_repeated[-1] > first[5] + 1.0
+    assert one.weights[5] == pytest.approx(first[5], abs=0.1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.0, 1.0), st.integers(1, 1000), st.integers(1, 1000), st.booleans(), st.booleans()
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_comes_it_stays_a_probability_and_a_covariance(
+    lives: list[tuple[float, int, int, bool, bool]],
+) -> None:
+    one = Odds(memory=100.0)
+    for confidence, support, occurrences, repeated, true in lives:
+        known = features(
+            promise(1, confidence, support=support, occurrences=occurrences, repeated=repeated, pace_s=0.0)
+        )
+        one.learn(np.array(known), true)
+    assert np.isfinite(one.weights).all()
+    assert (np.linalg.eigvalsh(one.covariance) > 0.0).all()
+    assert (np.diag(one.covariance) <= 0.3 + 1e-9).all(), "never less sure than at the start"
+
+
+def test_it_is_a_bayesian_logistic_regression_as_far_as_a_batch_tells() -> None:
+    """The naive twin: Newton's method on all promises at once, from the same prior."""
+    rng, one = np.random.default_rng(1), Odds(memory=1e9)
+    prior, variances = one.weights.copy(), np.diag(one.covariance).copy()
+    rows = np.array(
+        [
+            features(promise(1, c, support=int(s), agreeing=int(n)))
+            for c, s, n in rng.uniform([0, 1, 0], [1, 9, 6], (400, 3))
+        ]
+    )
+    truth = prior + rng.normal(size=len(prior)) * np.sqrt(variances)
+    came = rng.random(len(rows)) < 1.0 / (1.0 + np.exp(-rows @ truth))
+    for row, true in zip(rows, came, strict=True):
+        one.learn(row, bool(true))
+    batch = prior.copy()
+    for _ in range(20):
+        chance = 1.0 / (1.0 + np.exp(-rows @ batch))
+        slope = rows.T @ (came - chance) - (batch - prior) / variances
+        curve = (rows * (chance * (1 - chance))[:, None]).T @ rows + np.diag(1.0 / variances)
+        batch += np.linalg.solve(curve, slope)
+    assert np.abs(rows @ one.weights - rows @ batch).mean() < 0.15
 
 
 def test_bounded_in_promises_and_dependencies() -> None:
     one = Calibration(LearningSettings(max_promises=10, max_dependencies=8))
     for number in range(100):
-        key = InstanceKey(f"d{number}", b"x")
-        one.judged(Association(key, key_hash(key), 0.5, 1.0, 2), 1000)
+        one.judged(promise(number, 0.9, f"d{number}"), 1000, 0.0)
     assert one.dropped == 90 and len(one._open) == 10
-    assert len(one._wholes) == 9 and len(one._parts) == 9, "eight, and one for all others"
+    assert len(one._odds) == 9, "eight, and one for all others"
 
 
 def lived_one() -> Calibration:
     one = Calibration(LearningSettings())
     for number in range(60):
-        one.judged(promise(number, confidence=0.3 + 0.01 * number), 5)
-        one.read(promise(number).key_hash if number % 3 else 0)
+        one.judged(promise(number, confidence=0.3 + 0.01 * number), 5, float(number))
+        one.read(promise(number).key_hash if number % 3 else 0, number + 0.9)
     for _ in range(10):
-        one.read(0)
-    one.judged(promise(-1), 5)  # by now all others are decided
+        one.read(0, 70.0)
+    one.judged(promise(-1), 5, 70.0)  # by now all others are decided
     return one
 
 
 def test_what_was_learnt_of_promises_survives_a_restart() -> None:
-    one, after = lived_one(), Calibration(LearningSettings())
-    after.restore_state(saved_classes(msgpack.unpackb(msgpack.packb(one.export_state()))))
+    one, after, fresh = lived_one(), *[Calibration(LearningSettings()) for _ in range(2)]
+    after.restore_state(saved_odds(msgpack.unpackb(msgpack.packb(one.export_state()))))
     for confidence in (0.35, 0.55, 0.85):
-        judged = after.judged(promise(-1, confidence=confidence), 5).confidence
-        assert judged == one.judged(promise(-1, confidence=confidence), 5).confidence
-        assert (
-            judged != Calibration(LearningSettings()).judged(promise(-1, confidence=confidence), 5).confidence
-        )
+        asked = promise(-1, confidence=confidence), 5, 100.0
+        assert after.judged(*asked).confidence == one.judged(*asked).confidence
+        assert after.judged(*asked).confidence != fresh.judged(*asked).confidence
 
 
-@given(
-    st.integers(0, 200), st.integers(0, 3), st.sampled_from([None, -1.0, float("nan"), 1e300, "x", 999, b""])
-)
-def test_malformed_classes_are_refused(row: int, column: int, value: object) -> None:
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (0, 1), (1, []), (1, [0.0] * 7), (1, [float("nan")] * 8), (1, [1e9] * 8), (1, "x"), (1, None),
+        (2, [0.0] * 63), (2, [-1.0] * 64), (2, [1.0] + [0.5] * 63), (2, list(range(64))),
+    ],
+)  # fmt: skip
+def test_malformed_odds_are_refused(column: int, value: object) -> None:
     rows = lived_one().export_state()
-    rows[row % len(rows)][column] = value
-    if not (column >= 2 and value == 999) and not (column == 0 and value == "x"):
-        with pytest.raises(StateError):
-            saved_classes(rows)
+    rows[0][column] = value
+    with pytest.raises(StateError):
+        saved_odds(rows)
+
+
+@pytest.mark.parametrize("state", [None, {}, ["x"], [[]], [["d", [0.0] * 8]]])
+def test_what_is_no_state_of_it_is_refused(state: object) -> None:
+    with pytest.raises(StateError):
+        saved_odds(state)
+
+
+def test_the_classes_of_older_states_are_let_go() -> None:
+    assert saved_odds([["d", -1, 5.0, 2.0], ["d", 3, 5.0, 2.0]]) == []
 
 
 def test_no_more_dependencies_are_taken_up_than_there_is_room_for() -> None:
-    rows: list[Row] = [(f"d{number}", kind, 5.0, 2.0) for number in range(40) for kind in (-1, 3)]
+    rows = [[f"d{number}", *lived_one().export_state()[0][1:]] for number in range(40)]
     one = Calibration(LearningSettings(max_dependencies=8))
-    one.restore_state(rows)
-    assert len(one.export_state()) == 16
+    one.restore_state(saved_odds(rows))
+    assert len(one.export_state()) == 9

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from zoned.core.names import InstanceKey, Instant, key_hash
 from zoned.core.prefetch import Prefetcher, PrefetchSettings
-from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
+from zoned.core.promises import Association
+from zoned.core.records import Entry, Order, Plan, Reason, Want
 
 MIB = 1 << 20
 PLENTY = PrefetchSettings(
@@ -157,12 +158,18 @@ def test_associations_go_first_and_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("confidence", "threshold", "goes"),
-    [(0.39, 0.0, False), (0.4, 0.0, True), (0.6, 0.7, False), (0.7, 0.7, True), (1.0, 1.01, False)],
+    [(0.59, 0.0, False), (0.6, 0.0, True), (0.6, 0.7, False), (0.7, 0.7, True), (1.0, 1.01, False)],
 )
 def test_an_association_must_be_sure_enough(confidence: float, threshold: float, goes: bool) -> None:
     prefetcher = make()
     prefetcher.associated(after(1, confidence=confidence), {("d", Reason.ASSOCIATION): threshold}, at(0))
     assert bool(prefetcher.orders(at(0), nothing)) == goes
+
+
+def test_of_the_associations_of_one_access_the_first_few_go() -> None:
+    prefetcher = make(max_at_once=2)
+    prefetcher.associated(after(3, 1, 2), {}, at(0))
+    assert numbers(prefetcher.orders(at(0), nothing)) == [3, 1]
 
 
 def test_an_association_that_has_to_wait_is_soon_worthless() -> None:

@@ -40,12 +40,10 @@ class Choice:
 
     def follow(self, eviction: str, evictions: Mapping[Dependency, str] = _NONE) -> bool:
         """The learner's choice, for all, and for those that go by another. False: nothing has changed."""
-        if not self._free or (eviction == self.eviction and evictions == self.evictions):
-            return False  # nearly always: it is asked once a turn
         own = {name: other for name, other in evictions.items() if other != eviction}
         for name in (eviction, *own.values()):
             assert name in EVICTIONS, f"unknown eviction {name!r}"
-        if eviction == self.eviction and own == self.evictions:
+        if not self._free or (eviction == self.eviction and own == self.evictions):
             return False
         self.eviction, self.evictions = eviction, own
         held = self._held

@@ -20,22 +20,23 @@ from zoned.core.errors import StateError
 from zoned.core.graph.associations import Associations
 from zoned.core.graph.fresh import Fresh
 from zoned.core.graph.settings import GraphSettings
-from zoned.core.graph.trails import AGES, Trails, follows, ms_of
+from zoned.core.graph.trails import AGES, Trail, Trails, follows, ms_of
 from zoned.core.members import PairsHeard, Sighting
 from zoned.core.names import FINGERPRINT_MASK, InstanceKey, Instant, KeyHash
-from zoned.core.records import Association
+from zoned.core.promises import Association
 
 
 class Analyzer:
     """The graph stage."""
 
-    __slots__ = ("_fresh", "_lead_ms", "_pairs", "_recent_ms", "_settings", "_trails", "counters")
+    __slots__ = ("_fresh", "_lead_ms", "_pairs", "_recent_ms", "_settings", "_trail", "_trails", "counters")
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
         self._pairs = Associations(settings)
         self._fresh = Fresh(settings)
         self._trails = Trails(settings.max_clients)
+        self._trail: Trail = array("I"), array("I")  # of the latest access, itself the last
         self._recent_ms = round(settings.recent_s * 1e3)
         self._lead_ms = round(settings.min_lead_s * 1e3)
         self.counters: dict[str, int | float] = {
@@ -67,10 +68,22 @@ class Analyzer:
             _append(names, times, name, at_ms, settings.recent_instances)
             row = self._pairs.occurred(key, key_hash)
             self._fresh.occurred(self._pairs.antecedents, row)
-        self._trails.put(client, (names, times))
+        self._trail = names, times
+        self._trails.put(client, self._trail)
         if following:
             self.counters["predictions"] += len(following)
         return following
+
+    def in_context(self, one: Association) -> Association:
+        """[hot] One of those that the latest access gave, with what the rest of its client's trail says."""
+        names, times = self._trail
+        hashed = one.key_hash
+        pace_s = (times[-1] - times[-2] & AGES) / 1e3 if len(times) > 1 else one.pace_s
+        if (hashed & FINGERPRINT_MASK or 1) in names:
+            return one._replace(repeated=True, pace_s=pace_s)
+        follows = self._pairs.follows
+        agreeing = sum([follows(earlier, hashed) for earlier in names[:-1]])
+        return one._replace(agreeing=agreeing, pace_s=pace_s)
 
     def update(self, now: Instant) -> None:
         """Once a turn: forget the clients that have been silent for longer than a trail lasts."""

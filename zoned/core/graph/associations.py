@@ -25,8 +25,8 @@ from zoned.core.graph.antecedents import MOST, Antecedents
 from zoned.core.graph.pairs import Pairs
 from zoned.core.graph.settings import GraphSettings
 from zoned.core.members import Follower
-from zoned.core.names import MAX_KEY_BYTES, InstanceKey, KeyHash, key_hash
-from zoned.core.records import Association
+from zoned.core.names import MAX_KEY_BYTES, Fingerprint, InstanceKey, KeyHash, key_hash
+from zoned.core.promises import Association
 
 
 class Associations:
@@ -108,10 +108,16 @@ class Associations:
         found.sort()
         return tuple(
             [
-                Association(key, key_hash(key), -unsure, pairs.lags_s[pair] / supports[pair], supports[pair])
+                Association(
+                    key, key_hash(key), -unsure, pairs.lags_s[pair] / supports[pair], supports[pair], count
+                )
                 for unsure, key, pair in found[: settings.max_predictions]
             ]
         )
+
+    def follows(self, antecedent: Fingerprint, hashed: KeyHash) -> bool:
+        """[hot] Whether it was ever seen to follow that."""
+        return self._pairs.find(antecedent, hashed) != NOBODY
 
     def export_state(self) -> list[list[object]]:
         """The most supported pairs, as [dependency, key, count, [[dependency, key, support, lag_s], ...]], in

@@ -28,12 +28,12 @@ class GraphSettings:
     they have come twice."""
     min_support: int = 2
     """How often a pair must have been seen before it is believed. Range >= 1. 1: chance is believed."""
-    min_antecedent: int = 3
+    min_antecedent: int = 2
     """How often an antecedent must have been seen before it predicts. Range >= min_support."""
-    min_confidence: float = 0.4
-    """Least share of an antecedent's occurrences that the successor followed. Range 0..1. The learner may
-    ask for more (`Advice.thresholds`), never for less."""
-    max_predictions: int = 4
+    min_confidence: float = 0.05
+    """Least share of an antecedent's occurrences that the successor followed. Range 0..1. Low, because
+    what else is known of it decides (`learning/calibration.py`). Higher: fewer candidates, less to weigh."""
+    max_predictions: int = 16
     """Successors predicted at one access, the most probable first. Range 0..max_successors."""
     max_count: int = 1024
     """At this count an antecedent's numbers are halved, so that old habits fade. Range 8..65535. Lower:

@@ -105,7 +105,6 @@ class Mixing:
     """The mix, the trial, and whether the mix is played."""
 
     __slots__ = (
-        "_alone",
         "_failed",
         "_hedge",
         "_ledger",
@@ -127,7 +126,6 @@ class Mixing:
         self._trial: Contender | None = None
         self._name: Dependency = ""  # whose arm the trial changes
         self._failed: dict[tuple[Dependency, str], int] = {}  # how often that change was no gain
-        self._alone = [Mixture(arm) for arm in settings.arms]
         self.played = False
         self.changes = self.trials = self.won = 0
 
@@ -136,7 +134,7 @@ class Mixing:
         """What the store should go by."""
         if self.played and self._mix is not None:
             return self._mix.mixture
-        return self._alone[self._hedge.played]
+        return Mixture(self._settings.arms[self._hedge.played])
 
     def why(self, name: Dependency) -> str:
         """Why a dependency goes by the arm that it does, in a few words, and what is tried for it."""
@@ -154,13 +152,11 @@ class Mixing:
 
     def watch(self, part: float, lru: float, accesses: int, now_s: float) -> None:
         """Every turn; ``lru``: what it has cost since the last time, in misses; ``part``: see `grown`."""
-        mix, trial = self._mix, self._trial
-        if trial is not None:
-            trial.watch(part, lru, accesses, now_s)
-        if mix is not None:
-            mix.watch(part, lru, accesses, now_s)
-            if self.played and mix.hours.fails(0):
-                self._play(False)
+        for one in (self._mix, self._trial):
+            if one is not None:
+                one.watch(part, lru, accesses, now_s)
+        if self.played and self._mix is not None and self._mix.hours.fails(0):
+            self._play(False)
 
     def learn(self, costs: Sequence[float], part: float, requests: int, saved_s: float) -> None:
         """One batch: what each single arm has cost, in misses; a hit saves ``saved_s``."""
@@ -288,7 +284,7 @@ class Mixing:
         for change in [change for change in self._failed if change[0] not in lines]:
             del self._failed[change]
         leader = self._hedge.leader
-        now = self._alone[leader] if self._mix is None else self._mix.mixture
+        now = self._mix.mixture if self._mix is not None else Mixture(settings.arms[leader])
         now = Mixture(now.rest, {name: arm for name, arm in now.own.items() if name in lines})
         best: tuple[int, float, float, Dependency, str] | None = None
         for name in busy:

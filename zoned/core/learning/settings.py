@@ -73,18 +73,13 @@ class LearningSettings:
     trial_share: float = 0.02
     """Share of all requests from which on a dependency has trials of its own. Range 0..1. Above 0.5: all
     go by the same arm."""
-    calibration_prior: float = 4.0
-    """How much stands behind ``calibration_start``, in promises that came true as often as it says. Range >
-    0..1000. Lower: a few failures stop a dependency's associations, and luck lets them go on."""
-    calibration_start: float = 0.7
-    """What share of what associations promise is taken to come true, before a dependency has shown its own:
-    the instances that are not here are the doubtful ones. Range > 0..1."""
-    calibration_class_prior: float = 16.0
-    """... and behind one of its classes, in promises as good as the dependency's. Range > 0..1000."""
-    calibration_memory: float = 256.0
-    """Promises remembered in each class; then all count half. Range 8..1e6."""
+    calibration_memory: float = 2000.0
+    """Promises of a dependency after which what was learnt of the odds is half forgotten. Range 8..1e6."""
+    least_lead_s: float = 0.5
+    """A promise that comes true sooner could not have been fetched in time: as good as broken. Range 0..60;
+    `GraphSettings.min_lead_s` is the same for what is learnt."""
     max_promises: int = 4096
-    """Promises that wait to be decided; then the oldest is forgotten. Range 1..1e6. About 200 B each."""
+    """Promises that wait to be decided; then the oldest is forgotten. Range 1..1e6. About 400 B each."""
     association_threshold: float = 0.5
     """Base threshold for association prefetches (least confidence). Range 0..1."""
     forecast_threshold: float = 0.5

@@ -16,7 +16,7 @@ from random import Random
 
 from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
-from zoned.core.learning.calibration import Calibration, saved_classes
+from zoned.core.learning.calibration import Calibration, saved_odds
 from zoned.core.learning.drift import Drift
 from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
@@ -26,10 +26,10 @@ from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import Cost, Shadow, grown
 from zoned.core.learning.thresholds import Thresholds
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash
+from zoned.core.promises import Association
 from zoned.core.records import (
     Advice,
     ArmScore,
-    Association,
     Forecast,
     LedgerLine,
     PrefetchOutcome,
@@ -104,7 +104,7 @@ class Tuner:
         if line is None:
             line = self._ledger.line(key[0])
         line.requests += times
-        self._read(key_hash)
+        self._read(key_hash, now[0])
         missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near, line.missed)
         if times > 1:
             for _ in range(min(times, _MOST_REPEATS) - 1):
@@ -117,9 +117,11 @@ class Tuner:
         else:
             line.lru_misses += missed if hit else 1.0 + missed - self._shadow.scale
 
-    def judged(self, promise: Association) -> Association:
+    def judged(self, promise: Association, now: Instant) -> Association:
         """[hot] What is believed to follow and is not here, with the probability that experience gives it."""
-        return self._calibration.judged(promise, self._shadow.copies) if self._settings.enabled else promise
+        if not self._settings.enabled:
+            return promise
+        return self._calibration.judged(promise, self._shadow.copies, now[0])
 
     def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""
@@ -239,11 +241,11 @@ class Tuner:
         if not isinstance(obj, dict) or not isinstance(obj.get("thresholds"), list):
             raise StateError("learning: state is not a map")
         rows = [_threshold_row(row) for row in obj["thresholds"]]
-        classes = saved_classes(obj.get("calibration", []))  # older states have none
+        odds = saved_odds(obj.get("calibration", []))  # older states have none
         mix = saved_mix(obj.get("mix"), self._settings)
         self._hedge.restore_state(obj.get("hedge"))
         self._mixing.take_up(mix)
-        self._calibration.restore_state(classes)
+        self._calibration.restore_state(odds)
         self._thresholds.restore_state(rows)
 
     # ---- inside -------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from zoned.core.prefetch.budget import Allowance, Credit, Failures, TokenBucket
 from zoned.core.prefetch.inheritance import Inheritance
 from zoned.core.prefetch.queue import CLASSES, GUESSES, OPEN, Queued, WantQueue, classes_of
 from zoned.core.prefetch.settings import PrefetchSettings
-from zoned.core.records import Association, Entry, Order, Plan, Reason, Want
+from zoned.core.promises import Association
+from zoned.core.records import Entry, Order, Plan, Reason, Want
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
 Keeps = Callable[[InstanceKey, KeyHash, int], bool]
@@ -111,13 +112,14 @@ class Prefetcher:
             self._put(_planned(want, until_s, floor_bytes), now_s)
 
     def associated(self, associations: Sequence[Association], thresholds: Thresholds, now: Instant) -> None:
-        """[hot] What usually follows the read just served. ``orders`` right after this starts it."""
+        """[hot] What usually follows the read just served, the surest first: ``orders`` right after this
+        starts it."""
         if not self.active:
             return
         lane, settings = self._lane, self._settings
         now_s, min_confidence = now[0], settings.min_confidence
         until_s = now_s + settings.association_ttl_s
-        for key, hashed, confidence, _, _ in associations:
+        for key, hashed, confidence, *_ in associations[: settings.max_at_once]:
             if confidence < min_confidence or confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
                 self.counters["below_threshold"] += 1
             elif key not in self._in_flight and not self._failures.lately(key, now_s):

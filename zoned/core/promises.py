@@ -1,0 +1,29 @@
+"""What the graph stage says at an access, and what others make of it: "B follows A", and how that is known.
+
+A record like those of ``records.py``, which is full; graph, learning and prefetch hold it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from zoned.core.names import InstanceKey, KeyHash
+
+
+class Association(NamedTuple):
+    """After the access at hand ``key`` follows with that probability, after ``lead_s`` on average."""
+
+    key: InstanceKey
+    key_hash: KeyHash
+    confidence: float
+    lead_s: float
+    support: int = 1
+    """How often it did."""
+    occurrences: int = 1
+    """How often what it follows did occur."""
+    repeated: bool = False
+    """The client had it already, a moment ago."""
+    agreeing: int = 0
+    """How many other instances that the client had a moment ago are followed by it, too."""
+    pace_s: float = 30.0
+    """How long ago the client's access before this one was; that, when there was none."""
