@@ -95,7 +95,7 @@ PARTS = (
     ("demand: counts and rates of use", ("eviction/demand", "eviction/worth"), "demand"),
     ("forecast: rates by hour of day", ("forecast/",), "rated"),
     ("associations, trails, evidence", ("graph/",), "antecedents"),
-    ("directory: the others' claims", ("cache/directory",), "claims"),
+    ("directory: the others' claims", ("cache/directory", "cache/claims"), "claims"),
     ("hashes and rows of names, all parts", ("names", "fingerprints"), "tracked"),
     ("all else: gossip, ring, flights", ("",), "tracked"),
 )

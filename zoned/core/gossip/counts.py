@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from heapq import nlargest
 from typing import Any
 
 from zoned.core.errors import PeerError
 from zoned.core.gossip.channel import COUNTS, Channel
 from zoned.core.gossip.holdings import pack_fingerprints, unpack_fingerprints
 from zoned.core.gossip.timers import Timer
+from zoned.core.gossip.told import Told
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import CountsHeard
 from zoned.core.names import Fingerprint, Instant, NodeName
@@ -51,9 +51,9 @@ class Counts:
     def __init__(self, wiring: Wiring, channel: Channel) -> None:
         self._wiring = wiring
         self._channel = channel
-        self._half_life_s = wiring.settings.counts_half_life_s
-        self._pending: dict[Fingerprint, float] = {}  # as of the last time it was counted
-        self._told: dict[Fingerprint, tuple[float, float]] = {}  # what, and when (season clock)
+        settings = wiring.settings
+        self._told = Told(settings.counts_half_life_s, settings.counts_limit)
+        self._any_told = False
         self._newcomers: dict[NodeName, None] = {}
         self._timer: Timer | None = None
 
@@ -65,26 +65,26 @@ class Counts:
         settings = self._wiring.settings
         if not settings.counts_per_flush:
             return
-        pending = self._pending
+        news = self._told
         for fingerprint, count in counts:
-            told = self._as_of(fingerprint, now)
+            told = news.as_of(fingerprint, now.season_s)
             if abs(count - told) > _LEAST_CHANGE * told and count >= _SMALLEST:
-                pending[fingerprint] = count
-        if len(pending) > settings.counts_limit:
-            self._wiring.count("counts_dropped", len(pending) - settings.counts_limit)
-            self._pending = dict(self._most(settings.counts_limit, now))
-        if hurry and self._pending:
+                news.wait(fingerprint, count)
+        dropped = news.cut(now.season_s)
+        if dropped:
+            self._wiring.count("counts_dropped", dropped)
+        if hurry and news.waits:
             self._tell(now)
         self._arm(now)
 
     def met(self, node: NodeName, now: Instant) -> None:
         """A zoned agent came up: it knows nothing of our counts."""
-        if self._told:
+        if self._any_told:
             self._newcomers[node] = None  # bounded by the members
             self._arm(now)
 
     def _arm(self, now: Instant) -> None:
-        if self._timer is None and (self._pending or self._newcomers):
+        if self._timer is None and (self._told.waits or self._newcomers):
             settings = self._wiring.settings
             scale = max(1.0, len(self._channel.peers()) / max(1, settings.eager_peers))
             wait_s = settings.counts_interval_s * scale * (0.75 + 0.5 * self._wiring.rng.random())
@@ -98,14 +98,9 @@ class Counts:
 
     def _tell(self, now: Instant) -> None:
         """The most important of what is pending, to all."""
-        chosen = self._most(self._wiring.settings.counts_per_flush, now)
+        chosen = self._told.take(self._wiring.settings.counts_per_flush, now.season_s)
         if chosen:
-            for fingerprint, count in chosen:
-                del self._pending[fingerprint]
-                self._told.pop(fingerprint, None)  # the latest told stands last
-                self._told[fingerprint] = count, now.season_s
-            while len(self._told) > self._wiring.settings.counts_limit:
-                del self._told[next(iter(self._told))]
+            self._any_told = True
             message = self._message(chosen)
             for peer in self._channel.peers():
                 self._channel.tell(peer, message)
@@ -114,26 +109,12 @@ class Counts:
     def _tell_newcomers(self, most: int, now: Instant) -> None:
         if not self._newcomers:
             return
-        known = ((fingerprint, self._as_of(fingerprint, now)) for fingerprint in self._told)
-        message = self._message(nlargest(most, known, key=lambda pair: pair[1]))
+        message = self._message(self._told.largest(most, now.season_s))
         for node in self._newcomers:
             peer = self._wiring.table.get(node)
             if peer is not None and peer.is_zoned():
                 self._channel.tell(peer, message)
         self._newcomers.clear()
-
-    def _most(self, most: int, now: Instant) -> list[tuple[Fingerprint, float]]:
-        """The pending ones whose count has changed the most, in accesses."""
-        return nlargest(
-            most, self._pending.items(), key=lambda pair: abs(pair[1] - self._as_of(pair[0], now))
-        )
-
-    def _as_of(self, fingerprint: Fingerprint, now: Instant) -> float:
-        """What the others make of what we told, by now."""
-        told = self._told.get(fingerprint)
-        if told is None:
-            return 0.0
-        return told[0] * math.exp2(-max(0.0, now.season_s - told[1]) / self._half_life_s)
 
     def _message(self, counts: list[tuple[Fingerprint, float]]) -> tuple[Any, ...]:
         codes = bytes(code_of(count) for _, count in counts)
