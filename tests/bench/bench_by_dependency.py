@@ -1,13 +1,14 @@
 """What it is worth that each dependency goes by its own eviction policy: one for all, beside one for each.
 
-    .venv/bin/python tests/bench/bench_by_dependency.py [TRACE.csv.gz SHARE]
+    .venv/bin/python tests/bench/bench_by_dependency.py [TRACE.csv.gz:ZONE TRACE.csv.gz:ZONE SHARE]
 
-Real nodes, one a zone, in virtual time. Without arguments a made-up trace of two zones and three
-dependencies: ``scan`` walks through what is never asked for again, ``recent`` is read again soon and then
-never, each in its own zone, and ``shared`` is read in both. A TRACE has objects ``dep:key``; SHARE of its
-objects is what a zone holds.
+Real nodes, one a zone, in virtual time. Without arguments a made-up trace of two zones and five
+dependencies: ``scan0`` and ``scan1`` walk through what is never asked for again, ``recent0`` and
+``recent1`` are read again soon and then never, each in its own zone, and ``shared`` is read in both. With
+two traces: that zone of each, as two dependencies of one zone, the second trace in the time that the first
+takes, the first 60,000 reads of both together; the zone holds SHARE of their objects.
 
-Prints for each policy the mean latency, hits and transfers, and how many accesses a second; ``whole`` is
+Prints for each policy the mean latency, hits and transfers, and how many reads a second; ``whole`` is
 ``auto`` without trials, that is the best that is proved for all.
 """
 
@@ -70,6 +71,37 @@ def made_up(seed: int) -> Trace:
     )
 
 
+def merged(first: str, second: str) -> Trace:
+    """Two zones' reads (``TRACE:ZONE``) as those of two dependencies of one zone."""
+    rows: list[tuple[float, InstanceKey, bytes]] = []
+    start_s = span_s = 0.0
+    for said in (first, second):
+        path, _, zone = said.rpartition(":")
+        whole = read([Path(path)])
+        of = whole.zone_names.index(zone)
+        columns = zip(whole.ts, whole.zones, whole.objects, whole.clients, strict=True)
+        own = [(at_s, item, client) for at_s, place, item, client in columns if place == of]
+        began_s, took_s = own[0][0], own[-1][0] - own[0][0]
+        start_s, span_s = (start_s, span_s) if rows else (began_s, took_s)
+        for at_s, item, client in own:
+            scaled_s = start_s + (at_s - began_s) / took_s * span_s
+            rows.append((scaled_s, whole.instances[item], client))
+    rows = sorted(rows, key=lambda row: row[0])[:READS]
+    numbers: dict[InstanceKey, int] = {}
+    objects = [numbers.setdefault(key, len(numbers)) for _, key, _ in rows]
+    return Trace(
+        name=f"{first} and {second}",
+        ts=[at_s for at_s, _, _ in rows],
+        zones=[0] * len(rows),
+        objects=objects,
+        sizes=[1] * len(rows),
+        clients=[client for _, _, client in rows],
+        zone_names=("z0",),
+        instances=tuple(numbers),
+        object_sizes=[1] * len(numbers),
+    )
+
+
 def by(eviction: str) -> Callable[[NodeSettings], NodeSettings]:
     """Nodes that are set to that policy."""
 
@@ -85,8 +117,8 @@ def main() -> None:
     """One line for each."""
     trace, copies = made_up(1), COPIES
     if len(sys.argv) > 1:
-        trace = read([Path(sys.argv[1])], dep_prefix=True)
-        copies = trace.capacity(float(sys.argv[2]))
+        trace = merged(*sys.argv[1:3])
+        copies = trace.capacity(float(sys.argv[3]))
     print(f"{trace.name}: {len(trace):,} reads, {len(trace.instances):,} instances, {copies} copies a zone")
     for eviction in EVICTIONS:
         started = process_time()
