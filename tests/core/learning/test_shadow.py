@@ -257,4 +257,6 @@ def test_how_far_two_arms_are_apart() -> None:
     for key in (*range(4), 0, 1, *range(4, 8)):
         shadow.access(hashed(key), 1, None, 0.0)
     lru, s3fifo = [{key for key in range(8) if holds(shadow, arm, key)} for arm in range(2)]
-    assert shadow.apart(0, 1) == len(s3fifo - lru) > 0 and shadow.apart(1, 0) == len(lru - s3fifo)
+    arms = shadow.arms
+    assert shadow.apart(arms[0], arms[1]) == len(s3fifo - lru) > 0
+    assert shadow.apart(arms[1], arms[0]) == len(lru - s3fifo)

@@ -81,7 +81,7 @@ class Contender:
         self.hours = Hours(settings, 1)
 
     def watch(self, part: float, lru: float, accesses: int, now_s: float) -> None:
-        """Since the last time, LRU has cost so many misses."""
+        """Since the last time, LRU in a zone alone has cost so many misses."""
         cost, self._seen = grown(self._seen, self.shadow.cost, part), self.shadow.cost
         self.hours.watch([cost - lru], lru, accesses, now_s)
 
@@ -151,7 +151,8 @@ class Mixing:
         return f"as all that have none of their own{tried}"
 
     def watch(self, part: float, lru: float, accesses: int, now_s: float) -> None:
-        """Every turn; ``lru``: what it has cost since the last time, in misses; ``part``: see `grown`."""
+        """Every turn; ``lru``: what it has cost since the last time in a zone that knows no other, in misses;
+        ``part``: see `grown`."""
         for one in (self._mix, self._trial):
             if one is not None:
                 one.watch(part, lru, accesses, now_s)
@@ -176,7 +177,7 @@ class Mixing:
         if trial is not None:
             self._judge(trial)
         if self._mix is not None:
-            self._judge_mix(self._mix)
+            self._judge_mix(self._mix, per_miss_s)
         if self._trial is None:
             self._try_next()
 
@@ -254,10 +255,12 @@ class Mixing:
             self._shadow.leave(trial.shadow)
             self._mix = None
 
-    def _judge_mix(self, mix: Contender) -> None:
+    def _judge_mix(self, mix: Contender, per_miss_s: float) -> None:
         if not self.played:
             if self._proved(mix):
-                self._play(True)
+                single = self._shadow.arms[self._hedge.played]
+                # What it holds and the store does not has to be fetched: see `Hedge`.
+                self._play(mix.edge.total >= self._shadow.apart(single, mix.shadow) * per_miss_s)
             elif _is_worse(mix.lead, self._settings):
                 self._shadow.leave(mix.shadow)
                 self._mix = None

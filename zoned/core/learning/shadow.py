@@ -224,9 +224,9 @@ class Shadow:
             if slot in arm.cache and (arm.expires is None or arm.expires[slot] > now_s):
                 arm.spared += self.scale
 
-    def apart(self, one: int, other: int) -> float:
+    def apart(self, one: Arm, other: Arm) -> float:
         """How many copies the arm ``other`` holds that the arm ``one`` does not."""
-        mine, theirs = self._arms[one].cache, self._arms[other].cache
+        mine, theirs = one.cache, other.cache
         return self.scale * sum([slot in theirs and slot not in mine for slot in range(len(self._holders))])
 
     def drop(self, hashed: KeyHash) -> None:

@@ -257,7 +257,8 @@ class Tuner:
         return lru_alone and self._shadow.rate == 1.0
 
     def _apart(self, played: int, other: int) -> float:
-        return self._shadow.apart(played, other) / self._batch_reads
+        arms = self._shadow.arms
+        return self._shadow.apart(arms[played], arms[other]) / self._batch_reads
 
     def _review_arms(self, prices: Callable[[Source], float], now: Instant) -> None:
         tally = self._ledger.total().tally()
@@ -268,7 +269,7 @@ class Tuner:
         lately, accesses = _grown(self._seen_cost, costs, part), tally.requests - self._seen
         alone = costs[0][0] - self._seen_cost[0][0]
         self._hedge.watch(lately, alone, accesses, now.mono_s)
-        self._mixing.watch(part, lately[0], accesses, now.mono_s)
+        self._mixing.watch(part, alone, accesses, now.mono_s)
         self._seen, self._seen_cost = tally.requests, costs
         batch, settings = tally.since(self._batch), self._settings
         if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
