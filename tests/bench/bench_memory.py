@@ -96,7 +96,7 @@ PARTS = (
     ("forecast: rates by hour of day", ("forecast/",), "rated"),
     ("associations, trails, evidence", ("graph/",), "antecedents"),
     ("directory: the others' claims", ("cache/directory", "cache/claims"), "claims"),
-    ("hashes and rows of names, all parts", ("names", "fingerprints"), "tracked"),
+    ("hashes and rows of names, all parts", ("names", "fingerprints", "eviction/table"), "tracked"),
     ("all else: gossip, ring, flights", ("",), "tracked"),
 )
 

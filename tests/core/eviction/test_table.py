@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoned.core.eviction import NOBODY, Table
+from zoned.core.eviction import FINGERPRINTS, NOBODY, Table
 
 
 @given(st.lists(st.integers(0, 80).map(lambda number: (number & 15) << 60 | number % 7), max_size=400))
@@ -47,3 +47,14 @@ def test_it_grows_and_gives_released_slots_again() -> None:
     assert [table.find(hashed) for hashed in fresh] == slots
     assert all(table.find(hashes[slot]) == slot for slot in range(1, 5000, 2))
     assert all(table.find(hashes[slot]) == NOBODY for slot in range(0, 5000, 2))
+
+
+@given(st.sets(st.integers(0, 0xFFFFFFFF), max_size=200), st.integers(1, 5))
+def test_one_of_fingerprints_tells_all_that_it_has(hashes: set[int], every: int) -> None:
+    table = Table(FINGERPRINTS)
+    for hashed in sorted(hashes):
+        table.add(hashed)
+    gone = sorted(hashes)[::every]
+    for hashed in gone:
+        table.release(table.find(hashed))
+    assert sorted(table) == sorted(hashes.difference(gone))

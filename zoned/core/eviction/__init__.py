@@ -10,7 +10,7 @@ from zoned.core.eviction.lru import Lru
 from zoned.core.eviction.policy import Book, Eviction, Slot
 from zoned.core.eviction.s3fifo import S3Fifo
 from zoned.core.eviction.sieve import Sieve
-from zoned.core.eviction.table import NOBODY, Table
+from zoned.core.eviction.table import FINGERPRINTS, NOBODY, Table
 from zoned.core.eviction.value import Value
 from zoned.core.eviction.worth import Worth
 from zoned.core.names import KeyHash
@@ -46,6 +46,7 @@ def make(
 
 __all__ = [
     "EVICTIONS",
+    "FINGERPRINTS",
     "NOBODY",
     "PLAIN",
     "VALUE",

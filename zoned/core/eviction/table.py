@@ -1,9 +1,9 @@
-"""A table that gives each 64-bit hash a slot: a small number, dense, given again after its release.
+"""A table that gives each hash a slot: a small number, dense, given again after its release.
 
 A dictionary of integers costs 100 to 150 bytes an entry, most of it for boxed keys and values. Here the hash
-is 8 bytes in a column, and buckets are chains through another one: 16 to 20 bytes an entry, and 0.2 us a
-look-up, four times a dictionary's. That is right where many instances are remembered and each is looked up
-once per access; not where look-ups are in an inner loop.
+is 8 bytes in a column (a fingerprint 4), and buckets are chains through another one: 16 to 20 bytes an
+entry, and 0.2 us a look-up, four times a dictionary's. That is right where many instances are remembered and
+each is looked up once per access; not where look-ups are in an inner loop.
 
 The hashes are well mixed (xxh3), so the low bits choose the bucket. Chains are one or two long, as there
 are at least as many buckets as entries.
@@ -12,12 +12,15 @@ are at least as many buckets as entries.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 
 import numpy as np
 
 from zoned.core.names import FINGERPRINT_MASK
 
 NOBODY = -1
+HASHES, FINGERPRINTS = "Q", "I"
+"""What a table is of: 64-bit hashes, or their low 32 bits."""
 _FIRST_BUCKETS = 16
 
 
@@ -26,8 +29,8 @@ class Table:
 
     __slots__ = ("_chain", "_free", "_heads", "_held", "_mask", "hashes")
 
-    def __init__(self) -> None:
-        self.hashes = array("Q")
+    def __init__(self, kind: str = HASHES) -> None:
+        self.hashes = array(kind)
         self._chain = array("i")  # by slot: the next one of the same bucket, or of the free ones
         self._heads = array("i", (NOBODY,)) * _FIRST_BUCKETS  # by bucket: its first slot
         self._mask = _FIRST_BUCKETS - 1
@@ -36,6 +39,14 @@ class Table:
 
     def __len__(self) -> int:
         return self._held
+
+    def __iter__(self) -> Iterator[int]:
+        """All hashes, by bucket. Lazy; nothing may change while it is used."""
+        hashes, chain = self.hashes, self._chain
+        for slot in self._heads:
+            while slot >= 0:
+                yield hashes[slot]
+                slot = chain[slot]
 
     @property
     def room(self) -> int:
@@ -94,7 +105,7 @@ class Table:
         assert self._held == len(self.hashes)
         buckets = 2 * len(self._heads)
         self._mask = buckets - 1
-        of = np.frombuffer(self.hashes, dtype=np.uint64) & np.uint64(self._mask)
+        of = np.asarray(self.hashes).astype(np.int64) & self._mask
         slots = np.argsort(of, kind="stable").astype(np.int32)
         sorted_of = of[slots]
         first = np.ones(len(slots), dtype=bool)
@@ -103,6 +114,6 @@ class Table:
         following[:-1] = np.where(first[1:], NOBODY, slots[1:])
         chain, heads = np.empty(len(slots), dtype=np.int32), np.full(buckets, NOBODY, dtype=np.int32)
         chain[slots] = following
-        heads[sorted_of[first].astype(np.int64)] = slots[first]
+        heads[sorted_of[first]] = slots[first]
         self._chain = array("i", chain.tobytes())
         self._heads = array("i", heads.tobytes())

@@ -19,6 +19,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from zoned.core.errors import PeerError
+from zoned.core.eviction import FINGERPRINTS, Table
 from zoned.core.names import Fingerprint
 
 
@@ -83,7 +84,7 @@ class OwnHoldings:
 
     def __init__(self, epoch: int, log_limit: int, chunk: int) -> None:
         self.log = HoldingsLog(epoch, 0, log_limit)
-        self._held: dict[Fingerprint, None] = {}
+        self._held = Table(FINGERPRINTS)
         self._pending: dict[Fingerprint, bool] = {}
         self._chunk = chunk
         self._reach = log_limit
@@ -115,14 +116,14 @@ class OwnHoldings:
             changes = iter(pending.items())
             pending = dict(islice(changes, self._chunk))
             self._pending = dict(changes)
-        gained = [each for each, here in pending.items() if here and each not in held]
-        lost = [each for each, here in pending.items() if not here and each in held]
+        gained = [each for each, here in pending.items() if here and held.find(each) < 0]
+        lost = [each for each, here in pending.items() if not here and held.find(each) >= 0]
         if not gained and not lost:
             return None
         for each in gained:
-            held[each] = None
+            held.add(each)
         for each in lost:
-            del held[each]
+            held.release(held.find(each))
         flush = Flush(pack_fingerprints(gained), pack_fingerprints(lost))
         self.log.append(flush)
         if self._snapshot is not None and self.log.version - self._snapshot[1] > self._reach:
@@ -132,7 +133,7 @@ class OwnHoldings:
     def rise(self, epoch: int) -> None:
         """Others know a life of our log that is not this one (a clock went back): outlive it."""
         self._snapshot = None
-        self.log.restart(max(epoch, self.log.epoch) + 1, 1 if self._held else 0)
+        self.log.restart(max(epoch, self.log.epoch) + 1, 1 if len(self._held) else 0)
 
     def piece(self, version: int, index: int) -> tuple[int, int, bytes]:
         """(version, pieces, fingerprints) of a snapshot. ``version`` 0 begins one; a snapshot stays while
