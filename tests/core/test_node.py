@@ -19,7 +19,7 @@ from zoned.core.errors import StateError
 from zoned.core.events import FetchOutcome
 from zoned.core.forecast import ForecastSettings
 from zoned.core.members import MemberState
-from zoned.core.names import InstanceKey, key_hash
+from zoned.core.names import InstanceKey, fingerprint_of, key_hash
 from zoned.core.node import Node
 from zoned.core.placement import PlacementSettings
 from zoned.core.records import Access, DependencyPolicy, FitResult, Load, Reason, Source
@@ -380,6 +380,17 @@ def test_expired_copies_are_told_to_the_store() -> None:
     solo = Solo(policies=(DependencyPolicy(name=DEP, ttl_s=5.0),))
     solo.have(K)
     assert only(Discard, solo.wait(40.0)).keys == (K,)
+
+
+def test_an_expired_copy_leaves_the_digest_at_its_time_however_seldom_the_loop_turns() -> None:
+    solo = Solo(policies=(DependencyPolicy(name=DEP, ttl_s=50.0),), turn_interval_s=900.0, idle_turn_s=900.0)
+    solo.have(K)
+    solo.wait(20.0)
+    solo.have(key(2))
+    assert solo.node.next_deadline() <= 50.0
+    assert only(Discard, solo.wait(31.0)).keys == (K,)
+    assert list(solo.node.cache.fingerprints()) == [fingerprint_of(key_hash(key(2)))]
+    assert only(Discard, solo.wait(20.0)).keys == (key(2),)
 
 
 def test_a_copy_in_use_is_renewed_before_it_expires() -> None:

@@ -86,11 +86,6 @@ def _notes(
         notes.append(
             f"copies expire ({', '.join(shown)}) under all policies but the oracle, which ignores it"
         )
-    if ttls:
-        notes.append(
-            "zoned's nodes let expired copies go once a turn, which lasts longer here than in life: until"
-            " then other zones ask for them in vain"
-        )
     eternal = [name for name in trace.dependencies if name not in ttls]
     if eternal:
         notes.append(f"no ttl is set for {', '.join(eternal[:12])}: copies of these do not expire here")

@@ -66,7 +66,7 @@ class Node:
         self.reads = Reads(settings, stages, self.peers)
         self._handlers = self._table()
         timed = (stages.swim, self.reads.flights, stages.prefetcher, self.settling)
-        self._deadlines = tuple([stage.next_deadline for stage in timed])
+        self._deadlines = (*[stage.next_deadline for stage in timed], self.cache.sweep_due_s)
         self._last_turn_s = now.mono_s
         self._pace_s = settings.turn_interval_s
         self._moving_pace_s = min(settings.turn_interval_s, settings.placement.drain_interval_s)
@@ -292,6 +292,8 @@ class Node:
     def _tick(self, now: Instant) -> list[Action]:
         self.swim.tick(now)
         actions = self.reads.expire(now) + self.settling.tick(now)
+        if now.mono_s >= self.cache.sweep_due_s():
+            actions += self.reads.let_go(now)
         return actions + self.reads.prefetches(now)
 
     def _stop(self, kind: ev.StopKind, now: Instant) -> None:

@@ -197,6 +197,10 @@ class Reads:
             self._stages.tuner.prefetch_used(dependency, reason, count)
             self._prefetcher.used(reason, count)
         self._cache.directory.judge(now.mono_s)
+        return self.let_go(now)
+
+    def let_go(self, now: Instant) -> list[Action]:
+        """Copies whose time is over leave the store, and the digest."""
         gone = self._cache.sweep(now)
         for evicted in gone:
             self._stages.chronicle.went(evicted.key_hash, "expired", now)

@@ -129,6 +129,25 @@ def test_expired_copies_leave_the_digest_though_nobody_asks() -> None:
     assert list(here.fingerprints()) == [fingerprint]
 
 
+def test_a_sweep_is_due_when_the_next_claim_expires_and_at_most_once_a_second() -> None:
+    here = CacheController(CacheSettings(default_ttl_s=None), {"pricing": DependencyPolicy(name="pricing")})
+    assert here.sweep_due_s() == inf
+    for number, ttl_s in enumerate((30.0, 10.0, 10.5, None)):
+        key = InstanceKey("pricing", b"%d" % number)
+        here.admit(key, key_hash(key), 10, "", ttl_s, Reason.DEMAND, at(0))
+    assert here.sweep_due_s() == 10.0
+    assert len(here.sweep(at(10.0))) == 1 and here.sweep_due_s() == 11.0
+    assert len(here.sweep(at(11.0))) == 1 and here.sweep_due_s() == 30.0
+    assert len(here.sweep(at(30.0))) == 1 and here.sweep_due_s() == inf
+
+
+def test_what_is_only_kept_for_errors_calls_for_no_sweep() -> None:
+    here = cache(ttl_s=10.0, stale_if_error_s=60.0)
+    here.admit(KEY, HASH, 10, "v1", None, Reason.DEMAND, at(0))
+    assert here.sweep_due_s() == 10.0 and here.sweep(at(10)) == () and len(here) == 1
+    assert here.sweep_due_s() == inf, "a turn will do"
+
+
 def test_due_for_refresh_is_what_is_used_and_near_its_end() -> None:
     here = cache(ttl_s=100.0)
     keys = [InstanceKey("pricing", b"%d" % number) for number in range(4)]

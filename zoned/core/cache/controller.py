@@ -66,6 +66,7 @@ class CacheController:
         self.stay_s = self._held.stay_s
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep
+        self.sweep_due_s = self._ageing.sweep_due_s
         self.expiring = self._ageing.expiring
         self.stale_for_error = self._ageing.stale_for_error
         self.heard = self.directory.heard
@@ -172,6 +173,7 @@ class CacheController:
         copy = Copy(key, key_hash, number, size, version, now_s + fresh_s, reason)
         stored, pushed_out = self._held.store(copy, now_s)
         if stored:
+            self._ageing.expires(copy.expires_s)
             self._warmth.warmed(key_hash)
         return Admission(stored=stored, evicted=(*evicted, *pushed_out))
 

@@ -18,6 +18,7 @@ from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, key_hash
 from zoned.core.records import DependencyPolicy, Entry, Evicted, Lookup
 
 NO_POLICY = DependencyPolicy(name="")
+_SWEEP_PAUSE_S = 1.0
 
 
 def lifetime_s(
@@ -44,8 +45,9 @@ def kept_s(policy: DependencyPolicy) -> float:
 class Ageing:
     """What time does to the copies: expiry, what an expired copy is still good for, what is due for refresh.
 
-    Nothing here runs by a timer. A look-up sees an expired copy at once; the rest is found once a turn by
-    scanning a column, which for a million copies is quicker than keeping a heap of deadlines.
+    A look-up sees an expired copy at once; the rest is found by scanning a column, which for a million copies
+    is quicker than keeping a heap of deadlines: once a turn, and when the next copy expires that the digest
+    claims (``sweep_due_s``), for a quiet node turns seldom, and others would ask in vain until it does.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class Ageing:
         self._expired: dict[KeyHash, Evicted] = {}  # dropped by look-ups; the store does not know yet
         self._halve_s = inf  # when counts of uses are halved next
         self.next_refresh_s = inf  # when the next copy comes due, as of the last ``expiring``
+        self._sweep_due_s = inf
+        self._swept_s = -inf
         self.now_s = 0.0  # the latest time we were told
 
     def tell(self, now: Instant) -> float:
@@ -121,7 +125,18 @@ class Ageing:
         evicted += [self._held.expire(slot, now_s) for slot in gone[: self._settings.max_sweep]]
         for slot in silent:
             self._held.silence(slot)
+        self._swept_s, self._sweep_due_s = now_s, inf
+        self.expires(max(now_s, self._index.next_over()))
         return tuple(evicted)
+
+    def expires(self, at_s: float) -> None:
+        """A claim of the digest is over then."""
+        if at_s < self._sweep_due_s:
+            self._sweep_due_s = max(at_s, self._swept_s + _SWEEP_PAUSE_S)
+
+    def sweep_due_s(self) -> float:
+        """When a claim of the digest is over (mono seconds), at most once a second; infinite: never."""
+        return self._sweep_due_s
 
     def expiring(self, now: Instant) -> tuple[Entry, ...]:
         """Copies worth a refresh that expire soon, most used first, bounded.

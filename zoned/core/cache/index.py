@@ -159,6 +159,14 @@ class Index:
         gone = expires + np.asarray(kept_s)[numbers] <= now_s
         return _where(gone), _where((expires <= now_s) & announced & ~gone)
 
+    def next_over(self) -> float:
+        """When the next copy expires that is announced; infinite: none does."""
+        if not self.hashes:
+            return inf
+        expires = np.frombuffer(self.expires_s, dtype=np.float64)
+        announced = np.frombuffer(self.flags, dtype=np.uint8) & ANNOUNCED != 0
+        return float(np.min(expires, where=announced, initial=inf))
+
     def halve_heat(self) -> None:
         """Every copy's count of uses is worth half."""
         if self.hashes:
