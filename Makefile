@@ -5,6 +5,7 @@
 #   make fuzz [ARGS="1000000 1"]      so many mutated packets and streams into a whole node, from a seed
 #   make soak-sim [ARGS="--runs 20"]  the simulator over random seeds, for an hour or a night
 #   make bench                        ratios against a peer in the same run, and costs of the hot parts
+#   make bench-adversary [ARGS="--seeds 4"]  the worst hour against LRU where what pays turns every hour
 #   make bench-pool [ARGS="--sizes 3,10"]   pools of serf and zoned in turn: crashes, joins, cost at rest
 
 PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.11 2>/dev/null))
@@ -13,7 +14,7 @@ STAMP := .venv/.installed
 SERVERS := serf redis-server
 BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_miss.py bench_memory.py bench_planner.py bench_associations.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py bench_hostile.py)
 
-.PHONY: demo test check bench fuzz bench-pool soak soak-sim servers
+.PHONY: demo test check bench fuzz bench-adversary bench-pool soak soak-sim servers
 
 demo: $(STAMP)
 	@$(BIN)/zoned demo $(ARGS)
@@ -36,6 +37,9 @@ bench: $(STAMP)
 
 soak: $(STAMP) servers
 	@PYTHONPATH=. $(BIN)/python tests/interop/soak.py $(ARGS)
+
+bench-adversary: $(STAMP)
+	@PYTHONPATH=. $(BIN)/python tests/bench/bench_adversary.py $(ARGS)
 
 # Needs root and serf; 25 minutes for all sizes. Mass starts: make bench-pool ARGS="--mass 60"
 bench-pool: $(STAMP) servers

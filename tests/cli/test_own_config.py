@@ -88,8 +88,6 @@ def test_copies_expire_under_every_policy(log: Path, tmp_path: Path) -> None:
         assert told["policies"][policy]["hit_ratio"] == pytest.approx(0.9, abs=0.02), policy
     assert told["policies"]["oracle"]["hit_ratio"] == 1.0
     assert any("but the oracle, which ignores it" in note for note in told["config"])
-    zoned = told["policies"]["zoned"]["details"]
-    assert zoned["asked_in_vain"] < 5, "expired copies leave the digests at their time"
     lasting = written(tmp_path, OWN.replace('ttl = "100s"', ""))
     told = result(log, lasting, "--policies", "lru,zoned")
     assert told["policies"]["lru"]["hit_ratio"] == told["policies"]["zoned"]["hit_ratio"] == 1.0
