@@ -8,7 +8,7 @@ eight, through ``Node.handle`` as in life: reads that miss end with a fetch, tur
 Bytes are tracemalloc's, by the module that asked for them, over what an empty node takes. The names are the
 caller's, and what a store would hold is no part of the core: neither is counted.
 
-Every part has a cap, beyond which it forgets what it needs least: 8 rows of demand a copy, 8,192 rated
+Every part has a cap, beyond which it forgets what it needs least: 16 rows of demand a copy, 8,192 rated
 instances, 16,384 antecedents with 4,096 trails, 2,000,000 claims. So small stores track many more instances
 than they hold, and the fixed tables weigh on the few; the caps are made for large ones.
 """

@@ -29,7 +29,7 @@ from zoned.core.settings import NodeSettings
 
 _UNKNOWN_COPIES = 4096  # of a store bounded in bytes alone, until it is seen how many fit
 _A_USE = 0.5  # counts that are told are rounded: less is none
-_ROWS_A_COPY, _MIN_ROWS = 8, 16_384
+_ROWS_A_COPY, _MIN_ROWS = 16, 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
