@@ -3,7 +3,7 @@
     PYTHONPATH=. .venv/bin/python tests/bench/bench_memory.py [COPIES INSTANCES READS]
 
 A node with four others' claims in its directory reads by Zipf's law (about 1 in popularity) in sessions of
-eight, through ``Node.handle`` as in life: reads that miss end with a fetch, turns come once a second.
+eight, through ``Node.handle`` as in life: each fetch, ahead of time or not, ends; turns come once a second.
 *Tracked* are the instances of which anything is known by name or hash: held, counted or claimed by others.
 Bytes are tracemalloc's, by the module that asked for them, over what an empty node takes. The names are the
 caller's, and what a store would hold is no part of the core: neither is counted.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
-from collections import Counter
+from collections import Counter, deque
 from itertools import accumulate
 from random import Random
 
@@ -56,11 +56,13 @@ def live(node: Node, keys: list[InstanceKey], first: int, reads: int) -> None:
         at_s = number / READS_A_SECOND
         now = Instant(at_s, 1.7e9 + at_s, 1.7e9 + at_s)
         client = b"%d" % (number // SESSION)
-        for action in node.handle(Read(request=number, key=key, client=client), now):
+        actions = deque(node.handle(Read(request=number, key=key, client=client), now))
+        while actions:
+            action = actions.popleft()
             if isinstance(action, FetchOrigin):
                 size = 300 + number % 40_000
                 done = FetchDone(fetch=action.fetch, outcome=FetchOutcome.OK, size=size, latency_s=0.2)
-                node.handle(done, now)
+                actions += node.handle(done, now)
         node.next_deadline()
 
 

@@ -43,7 +43,7 @@ _KEEP_LOSS = 0.5 ** (1 / 72)  # per hour
 _ETA = 0.3
 _RECENT_HOURS = 4  # the hours of day that the fast rate is taken to speak of
 _MOST_TURN = 4.0  # most by which the profile may move the fast rate, either way
-_MOST_QUEUED = 65536  # uses waiting to be added, at most
+_MOST_QUEUED = 1024  # uses waiting to be added, at most; 150 B each
 _LEAST = 1e-9  # accesses that are expected of anything
 _SHORTEST_H = 1e-3  # exposure below that is taken for it
 
