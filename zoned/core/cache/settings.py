@@ -16,12 +16,12 @@ class CacheSettings:
     max_bytes: int | None = 256 << 20
     """Room for the objects' bytes in this agent's store. None: bounded in objects only. Range >= 1.
     Too small: everything is evicted before its second use. It counts bodies, not the index's own memory
-    (300 to 500 B an instance, with its key)."""
+    (75 to 110 B an instance, and its key)."""
     max_objects: int | None = None
     """Room in objects. None: bounded in bytes only. Range >= 1."""
     max_tracked_objects: int = 4_000_000
     """Hard limit of the index, whatever ``max_objects`` says: objects of no size would fill memory in spite
-    of ``max_bytes``. Range >= 1; a million costs 300 to 500 MB."""
+    of ``max_bytes``. Range >= 1; a million costs 75 to 110 MB, and the keys."""
     eviction: str = AUTO
     """``auto`` starts as ``lru`` and follows the learner's advice. Any other is fixed."""
     default_ttl_s: float | None = 300.0
@@ -57,7 +57,7 @@ class CacheSettings:
     """How many of the hottest keys are saved at a stop, for the warm-up after it, and of how many instances
     the counts that say what a copy is worth (28 B each). Range >= 0."""
     max_directory_fingerprints: int = 2_000_000
-    """How many (member, instance) claims of other members we remember, over all of them (about 100 B each).
+    """How many (member, instance) claims of other members we remember, over all of them (some 10 B each).
     Claims beyond it are dropped and counted: their instances come from the origin instead of from a peer."""
     false_claim_wait_s: float = 30.0
     """A member that had no copy, although its digest said so, and whose digest still does after so long,
