@@ -17,6 +17,8 @@ from zoned.simulation import zoned_policy
 from zoned.simulation.results import ReplayOptions, no_progress
 from zoned.simulation.trace import Trace
 
+pytestmark = pytest.mark.timeout(60)  # some seconds each, on a machine of its own
+
 READS, OBJECTS, CAPACITY = 4500, 500, 40
 PLAYED = ("lru", "s3fifo")
 
