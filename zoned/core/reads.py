@@ -239,7 +239,10 @@ class Reads:
         if followers:
             missing = []
             for follower in followers:
-                if self._cache.holds(follower.key) or self.flights.find(follower.key) is not None:
+                if (
+                    self._cache.holds(follower.key, follower.key_hash)
+                    or self.flights.find(follower.key) is not None
+                ):
                     if follower.confidence >= _LIKELY:
                         self._worth.promise(follower.key_hash, follower.confidence)
                 else:

@@ -35,7 +35,7 @@ from zoned.simulation.world import Answer, Transfers
 
 _ALLOCATIONS = 50_000  # net, between two looks for cycles
 _SETTLE_S = 600.0  # before the trace begins, the pool comes together
-_TURNS = 2500  # of one zone over the trace, within these bounds:
+_TURNS = 1000  # of one zone over the trace, within these bounds:
 _FEWEST_READS, _MOST_READS = 2.0, 25.0  # per turn of one zone, on average over the trace
 _TURNS_PER_PLAN = 4
 _TURNS_REMEMBERED = 3000  # half-life of prefetch outcomes: in life six hours, of turns of a second or more

@@ -138,9 +138,10 @@ class CacheController:
         slot = self._index.find(key, key_hash(key) if hashed is None else hashed)
         return None if slot is None else self._held.entry(slot)
 
-    def holds(self, key: InstanceKey) -> bool:
-        """Whether there is a copy that was not expired when we were last told the time."""
-        slot = self._index.find(key, key_hash(key))
+    def holds(self, key: InstanceKey, hashed: KeyHash | None = None) -> bool:
+        """Whether there is a copy that was not expired when we were last told the time. ``hashed`` spares
+        computing it."""
+        slot = self._index.find(key, key_hash(key) if hashed is None else hashed)
         return slot is not None and self._ageing.now_s < self._index.expires_s[slot]
 
     # ---- changes --------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from zoned.core.members import PairsHeard, Sighting
 from zoned.core.names import FINGERPRINT_MASK, InstanceKey, Instant, KeyHash
 from zoned.core.promises import Association
 
+_AGREEING = 5  # so many instances before the latest are asked whether they agree; more say no more
+
 
 class Analyzer:
     """The graph stage."""
@@ -76,14 +78,13 @@ class Analyzer:
 
     def in_context(self, one: Association) -> Association:
         """[hot] One of those that the latest access gave, with what the rest of its client's trail says."""
+        key, hashed, confidence, lead_s, support, occurrences, _, _, pace_s = one
         names, times = self._trail
-        hashed = one.key_hash
-        pace_s = (times[-1] - times[-2] & AGES) / 1e3 if len(times) > 1 else one.pace_s
-        if (hashed & FINGERPRINT_MASK or 1) in names:
-            return one._replace(repeated=True, pace_s=pace_s)
-        follows = self._pairs.follows
-        agreeing = sum([follows(earlier, hashed) for earlier in names[:-1]])
-        return one._replace(agreeing=agreeing, pace_s=pace_s)
+        if len(times) > 1:
+            pace_s = (times[-1] - times[-2] & AGES) / 1e3
+        repeated = (hashed & FINGERPRINT_MASK or 1) in names
+        agreeing = 0 if repeated else self._pairs.leading(names[-1 - _AGREEING : -1], hashed)
+        return Association(key, hashed, confidence, lead_s, support, occurrences, repeated, agreeing, pace_s)
 
     def update(self, now: Instant) -> None:
         """Once a turn: forget the clients that have been silent for longer than a trail lasts."""

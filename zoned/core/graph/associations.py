@@ -17,7 +17,7 @@ Papers: Padmanabhan and Mogul 1996 (dependency graph); Yang et al., Mithril, SoC
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from zoned.core.errors import StateError
 from zoned.core.fingerprints import NOBODY
@@ -115,9 +115,9 @@ class Associations:
             ]
         )
 
-    def follows(self, antecedent: Fingerprint, hashed: KeyHash) -> bool:
-        """[hot] Whether it was ever seen to follow that."""
-        return self._pairs.find(antecedent, hashed) != NOBODY
+    def leading(self, antecedents: Sequence[Fingerprint], hashed: KeyHash) -> int:
+        """[hot] How many of these were ever followed by that one."""
+        return self._pairs.leading(antecedents, hashed)
 
     def export_state(self) -> list[list[object]]:
         """The most supported pairs, as [dependency, key, count, [[dependency, key, support, lag_s], ...]], in

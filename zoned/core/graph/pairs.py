@@ -9,7 +9,7 @@ for the first).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from zoned.core.fingerprints import NOBODY, Rows, grown
 from zoned.core.graph.antecedents import MOST
@@ -37,6 +37,11 @@ class Pairs:
     def find(self, antecedent: Fingerprint, hashed: KeyHash) -> int:
         """[hot] The row of that pair, or 0."""
         return self.rows.get(_both(antecedent, hashed))
+
+    def leading(self, antecedents: Sequence[Fingerprint], hashed: KeyHash) -> int:
+        """[hot] How many of these were ever followed by that one."""
+        get, mask = self.rows.get, FINGERPRINT_MASK
+        return sum([get(earlier * _SPREAD + hashed & mask or 1) != NOBODY for earlier in antecedents])
 
     def insert(
         self,

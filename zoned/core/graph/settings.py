@@ -33,7 +33,7 @@ class GraphSettings:
     min_confidence: float = 0.05
     """Least share of an antecedent's occurrences that the successor followed. Range 0..1. Low, because
     what else is known of it decides (`learning/calibration.py`). Higher: fewer candidates, less to weigh."""
-    max_predictions: int = 16
+    max_predictions: int = 10
     """Successors predicted at one access, the most probable first. Range 0..max_successors."""
     max_count: int = 1024
     """At this count an antecedent's numbers are halved, so that old habits fade. Range 8..65535. Lower:
