@@ -73,8 +73,8 @@ def test_who_makes_up_keys_of_one_home_makes_no_long_chain() -> None:
     rows = Rows(4001)
     for number in range(4000):
         rows.add(number << 16 | 7)
-    steps = Counting(rows._index)
-    rows._index = steps  # type: ignore[assignment]
+    steps = Counting(rows.index)
+    rows.index = steps  # type: ignore[assignment]
     for number in range(4000):
         rows.get(number << 16 | 7)
     assert steps.reads < 30 * 4000

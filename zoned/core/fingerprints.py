@@ -42,7 +42,7 @@ def grown(room: int, most: int) -> int:
 class Rows:
     """Which row an instance has. Row 0 is nobody's."""
 
-    __slots__ = ("_count", "_dropped", "_filled", "_index", "_mask", "names")
+    __slots__ = ("_count", "_dropped", "_filled", "index", "mask", "names")
 
     def __init__(self, room: int) -> None:
         """``room``: how many rows the columns have at first, nobody's included."""
@@ -51,8 +51,8 @@ class Rows:
         self._count = 1
         self._dropped = False  # whether rows in use may be nobody's
         self._filled = 0  # places of the index that lead somewhere
-        self._index = array("H")
-        self._mask = 0
+        self.index = array("H")
+        self.mask = 0
         self._rebuild()
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class Rows:
 
     def get(self, fingerprint: Fingerprint) -> int:
         """[hot] Its row, or 0."""
-        index, mask, names = self._index, self._mask, self.names
+        index, mask, names = self.index, self.mask, self.names
         place = fingerprint & mask
         row = index[place]
         if not row or names[row] == fingerprint:
@@ -111,10 +111,10 @@ class Rows:
 
     def _lead(self, fingerprint: Fingerprint, row: int) -> None:
         self._filled += 1
-        if 4 * self._filled > 3 * self._mask:
+        if 4 * self._filled > 3 * self.mask:
             self._rebuild()
             return
-        index, mask, stride = self._index, self._mask, fingerprint >> 16 | 1
+        index, mask, stride = self.index, self.mask, fingerprint >> 16 | 1
         place = fingerprint & mask
         while index[place]:
             place = (place + stride) & mask
@@ -142,9 +142,9 @@ class Rows:
         while 4 * self._count > 2 * places:
             places *= 2
         kind = "H" if self._count <= _SHORT else "I"
-        self._index = array(kind, bytes(places * (2 if kind == "H" else 4)))
-        self._mask = mask = places - 1
-        index = np.frombuffer(self._index, dtype=np.uint16 if kind == "H" else np.uint32)
+        self.index = array(kind, bytes(places * (2 if kind == "H" else 4)))
+        self.mask = mask = places - 1
+        index = np.frombuffer(self.index, dtype=np.uint16 if kind == "H" else np.uint32)
         rows = np.arange(1, self._count, dtype=index.dtype)
         names: Words = np.frombuffer(self.names, dtype=np.uint32)[1 : self._count]
         if self._dropped:

@@ -38,6 +38,7 @@ _SETTLE_S = 600.0  # before the trace begins, the pool comes together
 _TURNS = 1000  # of one zone over the trace, within these bounds:
 _FEWEST_READS, _MOST_READS = 2.0, 25.0  # per turn of one zone, on average over the trace
 _TURNS_PER_PLAN = 4
+_PLANS_PER_FORECAST = 4  # in life 12
 _TURNS_REMEMBERED = 3000  # half-life of prefetch outcomes: in life six hours, of turns of a second or more
 
 
@@ -104,7 +105,9 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
         observe=ObserveSettings(
             prior_hit_s=options.hit_s, prior_peer_s=options.rtt_s, prior_origin_s=options.origin_s
         ),
-        forecast=ForecastSettings(worker_enabled=False, reforecast_s=max(300.0, pace.plan_s)),
+        forecast=ForecastSettings(
+            worker_enabled=False, reforecast_s=max(300.0, _PLANS_PER_FORECAST * pace.plan_s)
+        ),
         gossip=replace(
             GossipSettings.profile("lan"),
             probe_interval_s=pace.probe_s,

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator
 
 from zoned.core.fingerprints import Rows, grown
-from zoned.core.names import Fingerprint
+from zoned.core.names import FINGERPRINT_MASK, Fingerprint, KeyHash
 
 PARTITIONS = 256
 _ZERO = 0x9E3779B1  # what the fingerprint 0 is taken for: rows that nobody has are named 0
@@ -24,16 +24,27 @@ _WIDTHS = "BHIQ"  # 8, 16, 32, 64 members; masks of more are numbers of any size
 class Claims:
     """Which bits are set for an instance. Whoever sets them bounds how many there are."""
 
-    __slots__ = ("_free", "_masks", "_rows")
+    __slots__ = ("_free", "_masks", "_rows", "staying")
 
     def __init__(self) -> None:
         self._rows = Rows(_FIRST_ROOM)
         self._masks: array[int] | list[int] = array("B", bytes(_FIRST_ROOM))  # by row
         self._free = array("I")  # rows that nobody has
+        self.staying = 0
+        """The bits of members that do not give up what they hold."""
 
     def of(self, fingerprint: Fingerprint) -> int:
         """[hot] Its mask; 0 where nobody claims it."""
         return self._masks[self._rows.get(fingerprint or _ZERO)]
+
+    def lasting(self, hashed: KeyHash) -> int:
+        """[hot] Not 0 where a member claims a copy that is there to stay. ``Rows.get`` written out as far as
+        its first place: a dozen times at each miss this is the price of what copies are worth."""
+        rows, fingerprint = self._rows, hashed & FINGERPRINT_MASK or _ZERO
+        row = rows.index[fingerprint & rows.mask]
+        if row and rows.names[row] != fingerprint:
+            row = rows.get(fingerprint)
+        return self._masks[row] & self.staying
 
     def add(self, fingerprint: Fingerprint, flag: int) -> None:
         """Set a bit, for which there is room (``widen``)."""

@@ -40,7 +40,7 @@ class Directory:
         self._count: dict[NodeName, int] = {}
         self._living = 0  # mask of the bits in use
         self._giving_up: tuple[NodeName, ...] = ()
-        self._staying = 0  # of the living, those that do not give up what they hold
+        self.lasting = self._masks.lasting
         self._next_bit = 0
         self._spare: list[int] = []  # bits that can be given out again
         self._retired = 0  # mask of bits that partitions may still have
@@ -76,7 +76,7 @@ class Directory:
             return
         del self._node[bit], self._count[node]
         self._living &= ~(1 << bit)
-        self._staying &= ~(1 << bit)
+        self._masks.staying &= ~(1 << bit)
         self._retired |= 1 << bit
         self._decoded.clear()
 
@@ -91,11 +91,7 @@ class Directory:
     def discount(self, nodes: Sequence[NodeName]) -> None:
         """These members are going to give up what they hold: they serve it still, but nobody counts on it."""
         self._giving_up = tuple(nodes)
-        self._staying = self._living & ~self._mask_of(self._giving_up)
-
-    def lasting(self, hashed: KeyHash) -> int:
-        """[hot] Not 0 when a member claims a copy that is there to stay."""
-        return self._masks.of(hashed & _FINGERPRINT) & self._staying
+        self._masks.staying = self._living & ~self._mask_of(self._giving_up)
 
     def false_positive(self, node: NodeName, hashed: KeyHash, now_s: float) -> None:
         """That member was asked, and had no copy. Its claim stays: its digest will say when it is gone, and
