@@ -129,7 +129,7 @@ class Node:
         self.forecast = self.forecaster.update(window, now)
         going = self.farewell.handing_over or self.settings.zone in self.facts.draining()
         begins = going and (self.plan is None or self.plan.drained_ratio is None)
-        self.swim.counted(self.forecaster.take_counts(), now, hurry=begins)
+        self.swim.counted(self.forecaster.take_counts(now), now, hurry=begins)
         self.swim.paired(self.analyzer.take_sightings(now))
         members = self.swim.members()
         actions += self.settling.turn(now) + self.joining.turn(now)

@@ -106,7 +106,9 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
             prior_hit_s=options.hit_s, prior_peer_s=options.rtt_s, prior_origin_s=options.origin_s
         ),
         forecast=ForecastSettings(
-            worker_enabled=False, reforecast_s=max(300.0, _PLANS_PER_FORECAST * pace.plan_s)
+            worker_enabled=False,
+            reforecast_s=max(300.0, _PLANS_PER_FORECAST * pace.plan_s),
+            recount_s=max(15.0, pace.plan_s),
         ),
         gossip=replace(
             GossipSettings.profile("lan"),

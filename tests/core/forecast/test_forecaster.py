@@ -286,8 +286,21 @@ def test_counts_are_told_once_decayed_to_now() -> None:
     made = forecaster(recent_half_life_s=3600.0)
     a, b = (fingerprint_of(key_hash(InstanceKey("d", key))) for key in (b"a", b"b"))
     made.update(window(START_S, START_S + 1.0, {"d": 8}, {b"a": 8, b"b": 8}), at(START_S + 1.0))
-    assert dict(made.take_counts()) == pytest.approx({a: 8.0, b: 8.0}, rel=0.01)
-    assert made.take_counts() == []  # nothing was used since
+    assert dict(made.take_counts(at(START_S + 1.0))) == pytest.approx({a: 8.0, b: 8.0}, rel=0.01)
+    assert made.take_counts(at(START_S + 1.0)) == []  # nothing was used since
     end_s = START_S + 3601.0
     made.update(window(end_s - 1.0, end_s, {"d": 1}, {b"a": 1}), at(end_s))
-    assert dict(made.take_counts()) == pytest.approx({a: 5.0}, rel=0.01)
+    assert dict(made.take_counts(at(end_s))) == pytest.approx({a: 5.0}, rel=0.01)
+
+
+def test_counts_do_not_wait_for_a_forecast() -> None:
+    made, name = (
+        forecaster(reforecast_s=1e6, recount_s=15.0),
+        fingerprint_of(key_hash(InstanceKey("d", b"a"))),
+    )
+    for second in range(0, 40, 2):
+        then = START_S + second
+        made.update(window(then, then + 1.0, {"d": 1}, {b"a": 1}), at(then + 1.0))
+        told = made.take_counts(at(then + 1.0))
+        assert [one for one, _ in told] == ([name] if second in (0, 16, 32) else [])
+    assert made.counters["forecasts"] == 1

@@ -69,10 +69,13 @@ class Forecaster:
         self._forecasts += 1
         return self._made
 
-    def take_counts(self) -> list[tuple[Fingerprint, float]]:
-        """Instances used since last time, with their decayed counts (half-life ``recent_half_life_s``) as of
-        the newest forecast; empty until there is a new one."""
-        return self._rates.take_counts()
+    def take_counts(self, now: Instant) -> list[tuple[Fingerprint, float]]:
+        """Instances used since last time, with their decayed counts (half-life ``recent_half_life_s``);
+        empty until ``recount_s`` went by, or a forecast was made."""
+        rates = self._rates
+        if self._settings.enabled and now.season_s - rates.now_s >= self._settings.recount_s:
+            rates.advance(now.season_s, self._history.rows)
+        return rates.take_counts()
 
     def _observe(self, window: Window) -> None:
         """Count the window's accesses where they belong in time."""

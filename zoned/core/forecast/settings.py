@@ -24,6 +24,9 @@ class ForecastSettings:
     reforecast_s: float = 60.0
     """A new forecast is made when a bucket has closed and at least this much season time went by.
     Replays of months raise it: the work is proportional to season time over this."""
+    recount_s: float = 15.0
+    """What was used since is counted at least so often, forecast or not: other zones are told these counts.
+    Season time, > 0. Longer: what copies are worth to others is known later."""
     bucket_hours: int = 48
     """Hours for which buckets are kept (x 3600 / bucket_s numbers per dependency). 1..168."""
     history_hours: int = 840
