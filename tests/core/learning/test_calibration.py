@@ -73,13 +73,13 @@ def test_whatever_tells_the_true_from_the_false_is_found_out(
     assert one.judged(promise(-2, **good), 3, 1e6).confidence > 0.7
 
 
-@pytest.mark.parametrize(("after_reads", "after_s"), [(3, 5.0), (1, 0.4)])
+@pytest.mark.parametrize(("after_reads", "after_s"), [(3, 5.0), (1, 0.4), (1, 9.1)])
 def test_what_comes_too_late_or_too_soon_to_be_fetched_did_not_come_true(
     after_reads: int, after_s: float
 ) -> None:
     one = Calibration(LearningSettings(least_lead_s=0.5))
     for number in range(200):
-        one.judged(promise(number), 2, 10.0 * number)
+        one.judged(promise(number), 2, 10.0 * number, lifetime_s=9.0)
         for _ in range(after_reads - 1):
             one.read(0, 10.0 * number)
         one.read(promise(number).key_hash, 10.0 * number + after_s)

@@ -62,7 +62,7 @@ def test_over_any_time_no_more_than_rate_and_burst(
 
 
 def test_allowance() -> None:
-    allowance = Allowance(2.0, 0.5, 3.0, Credit(100.0, 0.0, 2.0, 1000.0))
+    allowance = Allowance(2.0, 0.5, 3.0, 4.0, Credit(100.0, 0.0, 2.0, 1000.0))
     for _ in range(2):
         allowance.spend(Reason.FORECAST)
     allowance.used(Reason.REFRESH, 10)
@@ -79,7 +79,7 @@ def test_allowance() -> None:
 
 
 def test_a_reason_lives_on_its_own_uses() -> None:
-    allowance = Allowance(1000.0, 0.0, 1000.0, Credit(2.0, 0.5, 2.0, 5.0))
+    allowance = Allowance(1000.0, 0.0, 1000.0, 4.0, Credit(2.0, 0.5, 2.0, 5.0))
     for _ in range(2):
         allowance.spend(Reason.FORECAST)
     assert allowance.credit(Reason.FORECAST) == 0.0 and allowance.credit(Reason.ELSEWHERE) == 2.0
@@ -107,3 +107,19 @@ def test_failures_are_remembered_for_a_while_and_bounded() -> None:
     failures.add(three, 61.0)
     assert not failures.lately(two, 62.0), "the oldest is forgotten first"
     assert failures.lately(one, 62.0) and failures.lately(three, 62.0)
+
+
+def test_who_cannot_wait_has_the_last_tokens() -> None:
+    allowance = Allowance(2.0, 1.0, 100.0, 3.0, Credit(100.0, 0.0, 2.0, 1000.0))
+    reasons = Reason.ASSOCIATION, Reason.FORECAST
+    allowance.lacked()  # for something else than tokens
+    assert [allowance.allows(reason) for reason in reasons] == [True, True]
+    allowance.spend(Reason.FORECAST)
+    allowance.spend(Reason.FORECAST)
+    assert [allowance.allows(reason) for reason in reasons] == [False, False]
+    allowance.lacked()
+    for tokens in (1, 2, 3):
+        allowance.missed()
+        assert allowance.tokens == tokens and [allowance.allows(one) for one in reasons] == [True, False]
+    allowance.missed()
+    assert [allowance.allows(reason) for reason in reasons] == [True, True]

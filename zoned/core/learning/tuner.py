@@ -121,7 +121,9 @@ class Tuner:
         """[hot] What is believed to follow and is not here, with the probability that experience gives it."""
         if not self._settings.enabled:
             return promise
-        return self._calibration.judged(promise, self._shadow.copies, now[0])
+        line = self._lines.get(promise.key[0])
+        lifetime_s = None if line is None else line.ttl_s
+        return self._calibration.judged(promise, self._shadow.copies, now[0], lifetime_s)
 
     def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""

@@ -76,10 +76,21 @@ class Allowance:
     stale one, revalidated because somebody asked) may be used as well, and must not earn tokens.
     """
 
-    __slots__ = ("_credit", "_earned", "_most", "_per_miss", "_spent", "_trickled", "tokens")
+    __slots__ = (
+        "_credit",
+        "_earned",
+        "_most",
+        "_per_miss",
+        "_reserve",
+        "_reserved",
+        "_spent",
+        "_trickled",
+        "tokens",
+    )
 
-    def __init__(self, start: float, per_miss: float, most: float, credit: Credit) -> None:
+    def __init__(self, start: float, per_miss: float, most: float, reserve: float, credit: Credit) -> None:
         self._per_miss = per_miss
+        self._reserve, self._reserved = reserve, 0.0
         self._most = most
         self._spent: dict[Reason, int] = {}
         self._credit = credit
@@ -96,6 +107,16 @@ class Allowance:
     def credit(self, reason: Reason) -> float:
         """How many more guesses that reason may try before one of them is used."""
         return min(self._credit.most, self._earned.get(reason, 0.0) + self._trickled)
+
+    def allows(self, reason: Reason) -> bool:
+        """Whether a guess for that reason may go: not with the last tokens, once associations lacked some."""
+        least = 1.0 if reason is Reason.ASSOCIATION else 1.0 + self._reserved
+        return self.tokens >= least and self.credit(reason) >= 1.0
+
+    def lacked(self) -> None:
+        """An association has to wait, which it cannot for long."""
+        if self.tokens < 1.0:
+            self._reserved = self._reserve
 
     def used(self, reason: Reason, count: int = 1) -> None:
         """So many guesses were used: they replaced misses, and speak for their reason."""

@@ -72,6 +72,7 @@ class Prefetcher:
             settings.allowance_start,
             settings.allowance_per_miss,
             settings.allowance_max,
+            settings.association_reserve,
             Credit(
                 settings.credit_start, settings.credit_per_miss, settings.credit_per_use, settings.credit_max
             ),
@@ -112,8 +113,7 @@ class Prefetcher:
             self._put(_planned(want, until_s, floor_bytes), now_s)
 
     def associated(self, associations: Sequence[Association], thresholds: Thresholds, now: Instant) -> None:
-        """[hot] What usually follows the read just served, the surest first: ``orders`` right after this
-        starts it."""
+        """[hot] What usually follows the read just served, the surest first. ``orders`` then starts it."""
         if not self.active:
             return
         lane, settings = self._lane, self._settings
@@ -292,6 +292,7 @@ class Prefetcher:
                 )  # fmt: skip
                 orders.append(self._start(want, now_s))
             else:
+                self._allowance.lacked()
                 break
             del lane[key]
         return orders
@@ -377,10 +378,9 @@ def _may_be_refused(want: Queued) -> bool:
 def _trusted(allowance: Allowance) -> int:
     """The classes that need no allowance, or have one: for all guesses, and for the reason's own."""
     trusted = _ALL & ~_GUESS_CLASSES
-    if allowance.tokens >= 1:
-        for reason, classes in _BY_REASON:
-            if allowance.credit(reason) >= 1:
-                trusted |= classes
+    for reason, classes in _BY_REASON:
+        if allowance.allows(reason):
+            trusted |= classes
     return trusted
 
 

@@ -66,6 +66,9 @@ class PrefetchSettings:
     have been. Range 0..1."""
     allowance_start: float = 20.0
     """Tokens at the start, so that the first associations can prove themselves. Range >= 0."""
+    association_reserve: float = 4.0
+    """Tokens that other guesses leave to associations, once these have lacked some: they have to go at once,
+    others can wait, and would take what trickles in. Range >= 0."""
     allowance_max: float = 2000.0
     """Most tokens that can be saved up in a quiet time. Range >= allowance_start."""
     credit_start: float = 20.0
