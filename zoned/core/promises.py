@@ -24,6 +24,6 @@ class Association(NamedTuple):
     repeated: bool = False
     """The client had it already, a moment ago."""
     agreeing: int = 0
-    """How many other instances that the client had a moment ago are followed by it, too."""
+    """How many of the last few other instances that the client had are followed by it, too."""
     pace_s: float = 30.0
     """How long ago the client's access before this one was; that, when there was none."""

@@ -17,9 +17,9 @@ told without fetching anything: each promise about an instance that is not here 
 on or not. Trying costs nothing, so nothing has to be tried. Of the unlikely ones only some are noted: there
 are many.
 
-On hurence_web at 10 % of the objects 43 % of the promises came true; raw confidence found 18 of them at a
-precision of .6, these odds 2,750. Rejected: classes of promises with a ratio each (here before: ten times
-the promises to learn as much), and the client's own record (no better, a table more).
+Replayed at 5 % of the objects, 528 prefetches on semicomplete_web were used (precision .77) where a ratio per
+class of promises gave 354 (.69), and 232 (.59) instead of 134 (.51) on hurence_web.
+Rejected: those classes (many promises to learn little), the client's own record (no better, a table more).
 """
 
 from __future__ import annotations
