@@ -6,9 +6,9 @@ order, and leaves everything else to the turn: expired copies are found by scann
 digest changes are netted until somebody takes them.
 
 The parts: ``holdings`` (index, eviction order, digest, outcomes), ``choice`` (who goes by which eviction
-policy), ``freshness`` (what time does),
-``directory`` (the other members' claims), ``heat`` (what to remember over a restart). For a store that
-evicts by itself this index is what we *believe*: its losses come back as ``drop``.
+policy), ``freshness`` (what time does), ``directory`` (the other members' claims), ``heat`` (what to remember
+over a restart). For a store that evicts by itself this index is what we *believe*: its losses come back as
+``drop``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settings of the graph stage: which "B follows A" is learnt, and which is believed.
 
-The numbers are those of the project's study of real traces (`warmth-study.md`, VAL point 5), where
-association was worth 7-9 points of the latency gap on a web trace and cost nothing on the others.
+Trails and successors are those of the project's study of real traces (`warmth-study.md`, VAL point 5). What
+is asked of a pair here is little: a candidate is weighed by all that is known of it, in the learning stage.
 """
 
 from __future__ import annotations

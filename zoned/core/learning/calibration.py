@@ -201,8 +201,8 @@ class Calibration:
 
 
 def saved_odds(obj: object) -> list[Saved]:
-    """What `Calibration.export_state` gave, checked; `StateError` if it is something else. Version 0.1's
-    classes of promises are let go: they say nothing of weights."""
+    """What `Calibration.export_state` gave, checked; `StateError` if it is something else. The classes of
+    promises of older states are let go: they say nothing of weights."""
     if not isinstance(obj, list):
         raise StateError("learning: calibration is not a list")
     return [_saved(row) for row in obj if not _is_class(row)]

@@ -39,7 +39,7 @@ class PrefetchSettings:
     min_confidence: float = 0.6
     """The least probability of an association that is acted on; the learner's threshold for the dependency
     can only raise it. Range 0..1. Lower: more transfers, fewer of them used, and nothing left of the
-    allowance for the sure ones (.5: no more gained on semicomplete_web, for 2-5 % more transfers)."""
+    allowance for the sure ones."""
     max_at_once: int = 4
     """Associations acted on at one access, the surest. Range 1..64."""
     refresh_probability: float = 0.6
