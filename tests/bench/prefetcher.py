@@ -54,8 +54,8 @@ def main() -> None:
     for _ in range(rounds):
         prefetcher.missed()
         prefetcher.orders(now, {}.__contains__)
-        if prefetcher._allowance.tokens >= 1:
-            prefetcher._allowance.tokens = 0.0
+        if prefetcher._budget.allowance.tokens >= 1:
+            prefetcher._budget.allowance.tokens = 0.0
     print(f"orders with 10,000 behind a closed gate: {(perf_counter() - start) / rounds * 1e6:.2f} us")
 
 

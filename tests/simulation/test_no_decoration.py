@@ -32,7 +32,7 @@ from zoned.core.observe import Observer
 from zoned.core.peers import Peers
 from zoned.core.placement import PlacementSettings, Planner
 from zoned.core.prefetch import Prefetcher, PrefetchSettings
-from zoned.core.prefetch.budget import Allowance
+from zoned.core.prefetch.allowance import Allowance
 from zoned.core.prefetch.inheritance import Inheritance
 from zoned.core.reads import Reads
 from zoned.core.records import DependencyPolicy, FitResult, FittedSeries, Forecast, Load, Reason, Source

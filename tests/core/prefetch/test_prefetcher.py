@@ -255,7 +255,7 @@ def test_a_guess_that_was_used_or_failed_gives_its_token_back() -> None:
     prefetcher.used(Reason.HOME, 5)
     prefetcher.used(Reason.DEMAND, 5)
     prefetcher.used(Reason.REFRESH, 5)  # stale copies that readers revalidated: no guess of ours
-    assert prefetcher._allowance.tokens == 1.0
+    assert prefetcher._budget.allowance.tokens == 1.0
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoned.core.names import InstanceKey
-from zoned.core.prefetch.queue import CLASSES, Queued, WantQueue
+from zoned.core.prefetch.queue import KINDS, Queued, WantQueue
 from zoned.core.records import Reason
 
 KEYS = [InstanceKey("d", b"%d" % number) for number in range(12)]
@@ -69,7 +69,7 @@ def shape(item: Queued) -> tuple[object, ...]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(most=st.integers(1, 8), steps=moves, allowed=st.integers(0, (1 << CLASSES) - 1))
+@given(most=st.integers(1, 8), steps=moves, allowed=st.integers(0, (1 << KINDS) - 1))
 def test_like_a_sorted_list(most: int, steps: list[Queued | int | str], allowed: int) -> None:
     queue, twin = WantQueue(most), Twin(most)
     for step in steps:

@@ -1,169 +1,95 @@
-"""What prefetching may spend: bytes per second, origin reads per second, guesses per miss, and tries.
+"""What prefetching may spend, together: bytes per second, origin reads per second, guesses per miss.
 
-The first two are token buckets: they keep a burst from hurting the reads it is meant to help. The third,
-the *allowance*, keeps the sum honest over any length of time. A guess costs a token; a guess that was used
-gives its token back, for it replaced a miss; each demand miss brings a fraction of one. So
-
-    transfers <= misses there would have been x (1 + allowance_per_miss) + allowance_start
-
-however bad the guesses are (refsim.py's running allowance, warmth-study.md VAL point 6). And no reason may
-spend that sum before it has proved itself: it has a small *credit* of its own, of which a guess costs one and
-a guess that was used earns two, so one that is right half the time goes on, and another stops by itself, long
-before its copies have been evicted unused and the learner could know. And what just
-failed is not tried again at once, though every plan names it. Nothing here looks at a clock: time comes
-with each call.
+The first two are token buckets (``tokens``), the third is the ``allowance``. What an order will move is known
+only once it has travelled, so it is charged what it is expected to, and the difference when it settles.
+Nothing here looks at a clock: time comes with each call.
 """
 
 from __future__ import annotations
 
-from math import inf
 from typing import NamedTuple
 
-from zoned.core.names import InstanceKey
+from zoned.core.prefetch.allowance import Allowance, Credit
+from zoned.core.prefetch.queue import ALL, GUESS_KINDS, GUESSES, OPEN_KINDS, Queued, kinds_of
+from zoned.core.prefetch.settings import PrefetchSettings
+from zoned.core.prefetch.tokens import TokenBucket
 from zoned.core.records import Reason
 
-_SLACK = 1e-6  # a bucket refilled to within rounding of what is asked has it
+_SIZE_MEMORY = 0.05  # weight of the newest size in the running mean
+_BY_REASON = tuple((reason, kinds_of(reason)) for reason in (*GUESSES, Reason.HOME))
 
 
-class TokenBucket:
-    """Tokens that come at a rate, up to a burst. Spending may overdraw; then all wait until it is paid."""
+class Travelling(NamedTuple):
+    """An order under way, and what it was charged."""
 
-    __slots__ = ("_as_of_s", "_burst", "_rate_s", "_tokens")
-
-    def __init__(self, rate_s: float, burst: float) -> None:
-        assert rate_s > 0 and burst > 0
-        self._rate_s = rate_s
-        self._burst = burst
-        self._tokens = burst
-        self._as_of_s = -inf
-
-    def has(self, tokens: float, now_s: float) -> bool:
-        """Whether that many are there now (never more than the burst is asked for)."""
-        self._refill(now_s)
-        return self._tokens >= min(tokens, self._burst) - _SLACK
-
-    def spend(self, tokens: float, now_s: float) -> None:
-        """Take (or, negative, give back) tokens, whether they are there or not."""
-        self._refill(now_s)
-        self._tokens = min(self._burst, self._tokens - tokens)
-
-    def ready_s(self, tokens: float, now_s: float) -> float:
-        """When ``has`` will say yes; now, if it does."""
-        self._refill(now_s)
-        missing = min(tokens, self._burst) - self._tokens
-        return now_s if missing <= _SLACK else now_s + missing / self._rate_s
-
-    def _refill(self, now_s: float) -> None:
-        if now_s > self._as_of_s:
-            if self._as_of_s != -inf:
-                self._tokens = min(self._burst, self._tokens + (now_s - self._as_of_s) * self._rate_s)
-            self._as_of_s = now_s
+    reason: Reason
+    guess: bool
+    expected_bytes: float
+    started_s: float
 
 
-class Credit(NamedTuple):
-    """What each reason may spend on its own word: see ``PrefetchSettings.credit_start`` and following."""
+class Budget:
+    """All that holds prefetches back, and what they cost."""
 
-    start: float
-    per_miss: float
-    per_use: float
-    most: float
+    def __init__(self, settings: PrefetchSettings) -> None:
+        self._bytes = TokenBucket(settings.bandwidth_bytes_s, settings.burst_bytes)
+        self._origin = TokenBucket(settings.origin_rate, settings.origin_burst)
+        self.allowance = Allowance(
+            settings.allowance_start,
+            settings.allowance_per_miss,
+            settings.allowance_max,
+            settings.association_reserve,
+            Credit(
+                settings.credit_start, settings.credit_per_miss, settings.credit_per_use, settings.credit_max
+            ),
+        )
+        self.mean_size = float(settings.expected_size_bytes)
+        """Bytes: what an instance of unknown size is taken for."""
 
+    def kinds(self, now_s: float) -> int:
+        """[hot] The kinds of wants that may go now, as a mask."""
+        if not self._bytes.has(1, now_s):
+            return 0
+        allowed = ALL if self._origin.has(1, now_s) else ALL & ~OPEN_KINDS
+        return allowed & self._trusted()
 
-class Allowance:
-    """Tokens for guesses: from demand misses, and back from guesses that were used.
+    def bytes_of(self, size: int) -> float:
+        """A size, or what an unknown one (0) is taken for."""
+        return float(size) if size > 0 else self.mean_size
 
-    A reason gets back at most what it spent: a copy that was fetched for the same reason but not by us (a
-    stale one, revalidated because somebody asked) may be used as well, and must not earn tokens.
-    """
+    def start(self, want: Queued, now_s: float) -> Travelling:
+        """That one goes now."""
+        expected = self.bytes_of(want.size)
+        self._bytes.spend(expected, now_s)
+        if not want.source:
+            self._origin.spend(1, now_s)
+        if want.is_guess:
+            self.allowance.spend(want.reason)
+        return Travelling(want.reason, want.is_guess, expected, now_s)
 
-    __slots__ = (
-        "_credit",
-        "_earned",
-        "_most",
-        "_per_miss",
-        "_reserve",
-        "_reserved",
-        "_spent",
-        "_trickled",
-        "tokens",
-    )
+    def settle(self, travelling: Travelling, ok: bool, size: int, now_s: float) -> None:
+        """It ended, and ``size`` bytes travelled (none, if it is not ``ok``)."""
+        self._bytes.spend((size if ok else 0) - travelling.expected_bytes, now_s)
+        if ok:
+            self.mean_size += _SIZE_MEMORY * (size - self.mean_size)
+        elif travelling.guess:
+            self.allowance.failed(travelling.reason)
 
-    def __init__(self, start: float, per_miss: float, most: float, reserve: float, credit: Credit) -> None:
-        self._per_miss = per_miss
-        self._reserve, self._reserved = reserve, 0.0
-        self._most = most
-        self._spent: dict[Reason, int] = {}
-        self._credit = credit
-        self._earned: dict[Reason, float] = {}  # per reason, without what has trickled in for all alike
-        self._trickled = credit.start
-        self.tokens = start
+    def ready_s(self, waiting: int, now_s: float) -> float | None:
+        """When wants of one of these kinds may go; None where not time will let them, but a miss or a use."""
+        if waiting & GUESS_KINDS:
+            waiting &= self._trusted()
+        if not waiting:
+            return None
+        ready_s = self._bytes.ready_s(1, now_s)
+        if not waiting & ~OPEN_KINDS:
+            ready_s = max(ready_s, self._origin.ready_s(1, now_s))
+        return ready_s
 
-    def missed(self) -> None:
-        """A read missed: that much more may be tried to avoid the next."""
-        if self.tokens < self._most:
-            self.tokens += self._per_miss
-        self._trickled += self._credit.per_miss
-
-    def credit(self, reason: Reason) -> float:
-        """How many more guesses that reason may try before one of them is used."""
-        return min(self._credit.most, self._earned.get(reason, 0.0) + self._trickled)
-
-    def allows(self, reason: Reason) -> bool:
-        """Whether a guess for that reason may go: not with the last tokens, once associations lacked some."""
-        least = 1.0 if reason is Reason.ASSOCIATION else 1.0 + self._reserved
-        return self.tokens >= least and self.credit(reason) >= 1.0
-
-    def lacked(self) -> None:
-        """An association has to wait, which it cannot for long."""
-        if self.tokens < 1.0:
-            self._reserved = self._reserve
-
-    def used(self, reason: Reason, count: int = 1) -> None:
-        """So many guesses were used: they replaced misses, and speak for their reason."""
-        count = self._returned(reason, count)
-        self._earned[reason] = self.credit(reason) + count * self._credit.per_use - self._trickled
-
-    def failed(self, reason: Reason) -> None:
-        """A guess never travelled."""
-        self._earned[reason] = self.credit(reason) + self._returned(reason, 1) - self._trickled
-
-    def spend(self, reason: Reason) -> None:
-        """A guess travels."""
-        self._spent[reason] = self._spent.get(reason, 0) + 1
-        self._earned[reason] = self.credit(reason) - 1.0 - self._trickled
-        self.tokens -= 1.0
-
-    def _returned(self, reason: Reason, tokens: int) -> int:
-        spent = self._spent.get(reason, 0)
-        tokens = min(tokens, spent)
-        self._spent[reason] = spent - tokens
-        self.tokens = min(self._most, self.tokens + tokens)
-        return tokens
-
-
-class Failures:
-    """Instances whose prefetch failed, for a while; bounded, the oldest is forgotten first."""
-
-    __slots__ = ("_most", "_retry_after_s", "_until_s")
-
-    def __init__(self, retry_after_s: float, most: int) -> None:
-        self._retry_after_s = retry_after_s
-        self._most = most
-        self._until_s: dict[InstanceKey, float] = {}
-
-    def add(self, key: InstanceKey, now_s: float) -> None:
-        """Its prefetch failed now."""
-        self._until_s.pop(key, None)
-        if len(self._until_s) >= self._most:
-            del self._until_s[next(iter(self._until_s))]
-        self._until_s[key] = now_s + self._retry_after_s
-
-    def lately(self, key: InstanceKey, now_s: float) -> bool:
-        """Whether it is too early to try that one again."""
-        until_s = self._until_s.get(key)
-        if until_s is None:
-            return False
-        if until_s > now_s:
-            return True
-        del self._until_s[key]
-        return False
+    def _trusted(self) -> int:
+        """The kinds that need no allowance, or have one: for all guesses, and for the reason's own."""
+        trusted = ALL & ~GUESS_KINDS
+        for reason, kinds in _BY_REASON:
+            if self.allowance.allows(reason):
+                trusted |= kinds
+        return trusted

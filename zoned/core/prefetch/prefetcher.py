@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from types import MappingProxyType
-from typing import NamedTuple
 
 from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
-from zoned.core.prefetch.budget import Allowance, Credit, Failures, TokenBucket
+from zoned.core.prefetch.budget import Budget, Travelling
+from zoned.core.prefetch.failures import Failures
 from zoned.core.prefetch.inheritance import Inheritance
-from zoned.core.prefetch.queue import CLASSES, GUESSES, OPEN, Queued, WantQueue, classes_of
+from zoned.core.prefetch.queue import OPEN_KINDS, Queued, WantQueue, kinds_of
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.promises import Association
 from zoned.core.records import Entry, Order, Plan, Reason, Want
@@ -30,12 +30,7 @@ Keeps = Callable[[InstanceKey, KeyHash, int], bool]
 _NO_THRESHOLDS: Thresholds = MappingProxyType({})
 _ASSOCIATION = Reason.ASSOCIATION
 _MIB = float(1 << 20)
-_SIZE_MEMORY = 0.05  # weight of the newest size in the running mean
-_ALL = (1 << CLASSES) - 1
-_GUESS_CLASSES = _ALL & ~classes_of(None)
-_OPEN_CLASSES = sum(1 << kind for kind in range(CLASSES) if kind & OPEN)
-_LANE = classes_of(_ASSOCIATION) & _OPEN_CLASSES  # associations are guesses, and name no holder
-_BY_REASON = tuple((reason, classes_of(reason)) for reason in (*GUESSES, Reason.HOME))
+_LANE = kinds_of(_ASSOCIATION) & OPEN_KINDS  # associations are guesses, and name no holder
 _COUNTERS = (
     "dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately",
     "not_worth_keeping", "lane_dropped", "given_up", "refused",
@@ -49,13 +44,6 @@ def _always(key: InstanceKey, key_hash: KeyHash, size: int) -> bool:
     return True
 
 
-class _Travelling(NamedTuple):
-    reason: Reason
-    guess: bool
-    expected_bytes: float
-    started_s: float
-
-
 class Prefetcher:
     """``rng`` is not used: ties go by age. It is taken because all stages are built alike."""
 
@@ -64,24 +52,13 @@ class Prefetcher:
         self._queue = WantQueue(settings.max_queue)
         self._lane: dict[InstanceKey, Association] = {}  # oldest first; lead_s here: when it ends
         self._later: tuple[float, tuple[Queued, ...]] | None = None  # what a restart warms up, and when
-        self._in_flight: dict[InstanceKey, _Travelling] = {}  # oldest first
+        self._in_flight: dict[InstanceKey, Travelling] = {}  # oldest first
         self._failures = Failures(settings.retry_after_s, settings.max_failed)
-        self._bytes = TokenBucket(settings.bandwidth_bytes_s, settings.burst_bytes)
-        self._origin = TokenBucket(settings.origin_rate, settings.origin_burst)
-        self._allowance = Allowance(
-            settings.allowance_start,
-            settings.allowance_per_miss,
-            settings.allowance_max,
-            settings.association_reserve,
-            Credit(
-                settings.credit_start, settings.credit_per_miss, settings.credit_per_use, settings.credit_max
-            ),
-        )
-        self._mean_size = float(settings.expected_size_bytes)
+        self._budget = Budget(settings)
         self._plan: Plan | None = None
         self._now_s = 0.0
         self.paused = False
-        self.missed = self._allowance.missed  # [hot] a read missed: no call in between
+        self.missed = self._budget.allowance.missed  # [hot] a read missed: no call in between
         self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
         self.inheritance = Inheritance(self._queue, self._in_flight, self.counters)
 
@@ -203,9 +180,9 @@ class Prefetcher:
         now_s = self._now_s = now.mono_s
         self._give_up(now_s)
         orders = self._from_lane(now_s, holds, keeps) if self._lane else []
-        mean = int(self._mean_size)
+        mean = int(self._budget.mean_size)
         while len(self._in_flight) < self._settings.max_in_flight:
-            want = self._queue.best(self._allowed(now_s))
+            want = self._queue.best(self._budget.kinds(now_s))
             if want is None:
                 break
             self._queue.remove(want.key)
@@ -225,22 +202,18 @@ class Prefetcher:
         if travelling is None:
             return
         now_s = self._now_s = now.mono_s
-        self._bytes.spend((size if ok else 0) - travelling.expected_bytes, now_s)
-        if ok:
-            self._mean_size += _SIZE_MEMORY * (size - self._mean_size)
-            self.counters[f"fetched_{travelling.reason.value}"] += 1
-            return
-        self.counters[f"failed_{travelling.reason.value}"] += 1
-        if travelling.guess:
-            self._allowance.failed(travelling.reason)
-        self._failures.add(key, now_s)
+        self._budget.settle(travelling, ok, size, now_s)
+        what = "fetched" if ok else "failed"
+        self.counters[f"{what}_{travelling.reason.value}"] += 1
+        if not ok:
+            self._failures.add(key, now_s)
 
     def used(self, reason: Reason, count: int = 1) -> None:
         """So many prefetched copies were asked for, for the first time: guesses get their tokens back."""
         if reason is Reason.DEMAND:
             return
         self.counters[f"used_{reason.value}"] += count
-        self._allowance.used(reason, count)
+        self._budget.allowance.used(reason, count)
 
     def next_deadline(self) -> float | None:
         """[hot] When ``orders`` may start something that only time holds back (mono seconds)."""
@@ -250,16 +223,11 @@ class Prefetcher:
         if not self.active:
             return None
         later_s = None if self._later is None else self._later[0]
-        if waiting & _GUESS_CLASSES:
-            waiting &= _trusted(self._allowance)  # a miss or a use will let the others go, not time
-        if not waiting:
+        ready_s = self._budget.ready_s(waiting, self._now_s)
+        if ready_s is None:
             return later_s
         if len(self._in_flight) >= self._settings.max_in_flight:
             ready_s = next(iter(self._in_flight.values())).started_s + self._settings.in_flight_timeout_s
-        else:
-            ready_s = self._bytes.ready_s(1, self._now_s)
-            if not waiting & ~_OPEN_CLASSES:
-                ready_s = max(ready_s, self._origin.ready_s(1, self._now_s))
         return ready_s if later_s is None else min(ready_s, later_s)
 
     def queue(self) -> tuple[Want, ...]:
@@ -283,39 +251,24 @@ class Prefetcher:
                 self.counters["expired"] += 1
             elif key in self._in_flight or holds(key):
                 self.counters["already_held"] += 1
-            elif not keeps(key, association.key_hash, int(self._mean_size)):
+            elif not keeps(key, association.key_hash, int(self._budget.mean_size)):
                 self.counters["not_worth_keeping"] += 1
-            elif len(self._in_flight) < self._settings.max_in_flight and self._allowed(now_s) & _LANE:
+            elif len(self._in_flight) < self._settings.max_in_flight and self._budget.kinds(now_s) & _LANE:
                 want = Queued(
                     key=key, key_hash=association.key_hash, size=0, reason=_ASSOCIATION, value=1.0, source="",
                     until_s=association.lead_s,
                 )  # fmt: skip
                 orders.append(self._start(want, now_s))
             else:
-                self._allowance.lacked()
+                self._budget.allowance.lacked()
                 break
             del lane[key]
         return orders
 
-    def _allowed(self, now_s: float) -> int:
-        """The classes that the budget lets go now, as a mask."""
-        if not self._bytes.has(1, now_s):
-            return 0
-        allowed = _ALL if self._origin.has(1, now_s) else _ALL & ~_OPEN_CLASSES
-        return allowed & _trusted(self._allowance)
-
     def _start(self, want: Queued, now_s: float) -> Order:
-        reason = want.reason
-        expected = float(want.size) if want.size > 0 else self._mean_size
-        self._bytes.spend(expected, now_s)
-        if not want.source:
-            self._origin.spend(1, now_s)
-        guess = _is_guess(want)
-        if guess:
-            self._allowance.spend(reason)
-        self._in_flight[want.key] = _Travelling(reason, guess, expected, now_s)
-        self.counters[f"ordered_{reason.value}"] += 1
-        return Order(want.key, want.key_hash, reason, want.source)
+        self._in_flight[want.key] = self._budget.start(want, now_s)
+        self.counters[f"ordered_{want.reason.value}"] += 1
+        return Order(want.key, want.key_hash, want.reason, want.source)
 
     def _ask(
         self,
@@ -344,7 +297,9 @@ class Prefetcher:
 
     def _value(self, probability: float, size: int) -> float:
         """Expected seconds saved per MiB moved; small sizes count as the floor, unknown ones as the mean."""
-        moved = max(float(size) if size > 0 else self._mean_size, float(self._settings.value_floor_bytes))
+        moved = max(
+            float(size) if size > 0 else self._budget.mean_size, float(self._settings.value_floor_bytes)
+        )
         return probability * self._settings.saved_s * _MIB / moved
 
     def _begin_restart(self, now_s: float) -> None:
@@ -366,22 +321,9 @@ class Prefetcher:
             self.counters["given_up"] += 1
 
 
-def _is_guess(want: Queued) -> bool:
-    return want.guess or want.reason in GUESSES
-
-
 def _may_be_refused(want: Queued) -> bool:
     """Whether the store is asked first: for guesses; what is refreshed has its place already."""
-    return _is_guess(want) and want.reason is not Reason.REFRESH
-
-
-def _trusted(allowance: Allowance) -> int:
-    """The classes that need no allowance, or have one: for all guesses, and for the reason's own."""
-    trusted = _ALL & ~_GUESS_CLASSES
-    for reason, classes in _BY_REASON:
-        if allowance.allows(reason):
-            trusted |= classes
-    return trusted
+    return want.is_guess and want.reason is not Reason.REFRESH
 
 
 def _planned(want: Want, until_s: float, floor_bytes: int) -> Queued:

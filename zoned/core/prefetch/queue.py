@@ -1,9 +1,9 @@
 """The bounded priority queue of wants.
 
 Two things decide about a want: its value (expected seconds saved per MiB moved), and whether it may go at
-all now. The second depends only on its *class*: what kind of guess it is, if it is one (guesses need the
+all now. The second depends only on its *kind*: for which reason it is a guess, if it is one (guesses need the
 allowance, each reason its own), and open or named (a want that names its holder cannot reach the origin, so
-the origin's rate does not hold it back). So each of the dozen classes is a list sorted by value, and the best
+the origin's rate does not hold it back). So each of the dozen kinds is a list sorted by value, and the best
 want that may go is the best end of a few lists, however many thousands wait behind a closed gate.
 
 Sorted lists with bisect: an insertion moves at most 80 kB of pointers at 10,000 wants (microseconds), and
@@ -22,15 +22,20 @@ from zoned.core.records import Reason, Want
 GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
 """Reasons that are guesses about demand. The others are asked for: a drain, a restart, homed replicas (but
 for a HOME want that says itself that it is a guess)."""
-_CLASS: dict[Reason | None, int] = {None: 0}
-_CLASS |= {reason: 2 * place for place, reason in enumerate((*GUESSES, Reason.HOME), start=1)}
-CLASSES = 2 * len(_CLASS)
-OPEN = 1  # bit of a class
+_KIND: dict[Reason | None, int] = {None: 0}
+_KIND |= {reason: 2 * place for place, reason in enumerate((*GUESSES, Reason.HOME), start=1)}
+KINDS = 2 * len(_KIND)
+_OPEN = 1  # bit of a kind
 
 
-def classes_of(reason: Reason | None) -> int:
-    """The classes of guesses for that reason (None: of what is no guess), as a mask."""
-    return 3 << _CLASS[reason]
+def kinds_of(reason: Reason | None) -> int:
+    """The kinds of guesses for that reason (None: of what is no guess), as a mask."""
+    return 3 << _KIND[reason]
+
+
+ALL = (1 << KINDS) - 1
+GUESS_KINDS = ALL & ~kinds_of(None)
+OPEN_KINDS = sum(1 << kind for kind in range(KINDS) if kind & _OPEN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,10 +54,14 @@ class Queued:
     guess: bool = False  # though its reason is none
 
     @property
+    def is_guess(self) -> bool:
+        """Whether it needs an allowance."""
+        return self.guess or self.reason in GUESSES
+
+    @property
     def kind(self) -> int:
-        """Its class, as a number below ``CLASSES``."""
-        guess = self.guess or self.reason in GUESSES
-        return _CLASS[self.reason if guess else None] + (self.source == "") * OPEN
+        """A number below ``KINDS``."""
+        return _KIND[self.reason if self.is_guess else None] + (self.source == "") * _OPEN
 
     def want(self) -> Want:
         """The record for people to look at."""
@@ -65,9 +74,9 @@ class WantQueue:
     def __init__(self, max_wants: int) -> None:
         self._max_wants = max_wants
         self._wants: dict[InstanceKey, Queued] = {}
-        # By class, worst first.
-        self._order: tuple[list[tuple[float, int, InstanceKey]], ...] = tuple([] for _ in range(CLASSES))
-        self._waiting = 0  # the classes that are not empty, as a mask
+        # By kind, worst first.
+        self._order: tuple[list[tuple[float, int, InstanceKey]], ...] = tuple([] for _ in range(KINDS))
+        self._waiting = 0  # the kinds that are not empty, as a mask
         self._serial = 0
 
     def __len__(self) -> int:
@@ -111,7 +120,7 @@ class WantQueue:
         return True
 
     def best(self, allowed: int) -> Queued | None:
-        """The most valuable want of the classes allowed (a mask, bit per class); it stays in the queue."""
+        """The most valuable want of the kinds allowed (a mask); it stays in the queue."""
         found: tuple[float, int, InstanceKey] | None = None
         for kind, order in enumerate(self._order):
             if order and allowed >> kind & 1 and (found is None or order[-1] > found):
@@ -119,7 +128,7 @@ class WantQueue:
         return None if found is None else self._wants[found[2]]
 
     def waiting(self) -> int:
-        """The classes somebody waits in, as a mask."""
+        """The kinds that somebody waits in, as a mask."""
         return self._waiting
 
     def sorted(self) -> list[Queued]:
