@@ -76,6 +76,7 @@ def test_values_reach_their_stages(tmp_path: Path) -> None:
         horizons = ["30m", "2h"]
         [prefetch]
         bandwidth = "1MB/s"
+        link_bandwidth = "250kB/s"
         transfer_price = "20ms"
         [learning]
         sample = 1000
@@ -89,7 +90,7 @@ def test_values_reach_their_stages(tmp_path: Path) -> None:
     assert (config.store.max_bytes, config.store.max_objects) == (1 << 30, 5000)
     assert (node.ring.replicas, node.ring.out_after_s) == (3, 3600.0)
     assert (node.forecast.bucket_s, node.forecast.horizons_s) == (300.0, (1800.0, 7200.0))
-    assert node.prefetch.bandwidth_bytes_s == 1e6
+    assert (node.prefetch.bandwidth_bytes_s, node.prefetch.link_bandwidth_bytes_s) == (1e6, 250e3)
     assert node.placement.transfer_price_s_per_mib == 0.02
     assert node.learning.sample_objects == 1000
 

@@ -419,6 +419,31 @@ def test_offered_copies_are_fetched_from_who_offers() -> None:
     assert pool.origin.asked[K] == 1
 
 
+def test_a_thin_link_is_not_filled_and_holds_nobody_else_up() -> None:
+    thin = PrefetchSettings(bandwidth_bytes_s=8 * SIZE, burst_bytes=8 * SIZE, link_bandwidth_bytes_s=SIZE)
+    pool = Pool("a1", "b1", "c1", each={"b1": {"prefetch": thin}})
+    here, there = [key(n) for n in range(12)], [key(n) for n in range(20, 24)]
+    for name, keys in (("a1", here), ("c1", there)):
+        for instance in keys:
+            pool.read(name, instance)
+    pool.wait(3.0)
+    node = pool.node("b1")
+    heat = [(instance, key_hash(instance), 5, SIZE) for instance in here]
+    node.prefetcher.restart(heat, pool.cluster.instant())  # names nobody: a1 is whom it would ask
+    pool.give("b1", ev.Offered(sender="c1", keys=tuple(there), sizes=(SIZE,) * 4))
+    pool.wait(4.5)
+    assert all(pool.holds("b1", instance) for instance in there)
+    pool.wait(thin.restart_delay_s)
+    came = sum(pool.holds("b1", instance) for instance in here)
+    assert 4 <= came <= 6, "one at once, and one a second"
+    pool.wait(7.5)
+    assert all(pool.holds("b1", instance) for instance in here)
+    assert pool.origin.asked.total() == 16
+    assert (
+        node.prefetcher.counters["waits_for_link"] >= 11 and node.prefetcher.counters["failed_restart"] == 0
+    )
+
+
 def test_what_is_offered_by_who_gives_it_up_is_worth_what_a_last_copy_is() -> None:
     pool = Pool("a1", "b1")
     pool.read("a1", K)

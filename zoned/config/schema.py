@@ -197,6 +197,8 @@ PREFETCH = (
         "fetch copies before they are asked for"),
     _of("prefetch", "bandwidth_bytes_s", "prefetch", "bandwidth", units.rate("B", "10MiB/s"),
         "most bytes fetched ahead"),
+    _of("prefetch", "link_bandwidth_bytes_s", "prefetch", "link_bandwidth", units.rate("B", "2MiB/s"),
+        "the same from any one agent, and from any one origin", absent="prefetch.bandwidth"),
     _of("prefetch", "origin_rate", "prefetch", "origin_rate", units.rate("fetches", "50/s"),
         "most fetches ahead that go to origins"),
     _of("prefetch", "max_queue", "prefetch", "max_queue", kinds.integer(1),

@@ -35,7 +35,8 @@ class Landings:
             self._cache.false_positive(node, flight.key_hash, now.mono_s)
         good = landing.outcome is FetchOutcome.OK
         if flight.reason is not Reason.DEMAND:
-            self._prefetcher.settled(flight.key, good, landing.size, now)
+            giver = landing.node if landing.source is Source.PEER else ""
+            self._prefetcher.settled(flight.key, good, landing.size, now, giver)
         if not good:
             return self._failed(landing, ring_id, now)
         return [*self._keep(landing, now), *self._serve(landing, ring_id, now)]

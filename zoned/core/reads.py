@@ -211,9 +211,13 @@ class Reads:
     def prefetches(self, now: Instant) -> list[Action]:
         """Start what the prefetcher's budget allows now."""
         actions: list[Action] = []
-        for order in self._prefetcher.orders(now, self._cache.holds, self._cache.keeps_guess):
+        for order in self._prefetcher.orders(now, self._cache.holds, self._cache.keeps_guess, self._nearest):
             actions += self._fetch_ahead(order.key, order.key_hash, order.reason, order.source, now)
         return actions
+
+    def _nearest(self, key: InstanceKey, hashed: KeyHash, now_s: float) -> NodeName:
+        """Whom a prefetch of it would ask first; "" for the origin."""
+        return self._peers.route(key, hashed, asker="", prefetch=True, preferred="", now_s=now_s)[0].node
 
     def _fetch_ahead(
         self, key: InstanceKey, hashed: KeyHash, reason: Reason, source: NodeName, now: Instant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 from zoned.core.cache.settings import AUTO
 from zoned.core.joining import Joining
@@ -171,6 +172,7 @@ def rehearsal(view: View, zone: Zone) -> Rehearsal:
         hit_ratio=stages.observer.hit_ratio,
         settings=settings.placement,
         bandwidth_bytes_s=settings.prefetch.bandwidth_bytes_s,
+        link_bandwidth_bytes_s=settings.prefetch.link_bandwidth_bytes_s or inf,
     )
     return rehearse(zone, stage)
 

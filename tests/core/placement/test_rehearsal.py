@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from math import inf
 from random import Random
 
 import pytest
@@ -38,6 +40,7 @@ def ask(
     summaries: Mapping[NodeName, Summary] | None = None,
     claims: Claims | None = None,
     draining: tuple[str, ...] = (),
+    link_bandwidth_bytes_s: float = inf,
 ) -> Rehearsal:
     """Asked at the agent n0 of zone z0."""
     stage = Stage(
@@ -51,6 +54,7 @@ def ask(
         hit_ratio=0.5,
         settings=PlacementSettings(max_hand_over_keys=10, drain_interval_s=1.0),
         bandwidth_bytes_s=SIZE * 4,
+        link_bandwidth_bytes_s=link_bandwidth_bytes_s,
     )
     return rehearse(zone, stage)
 
@@ -70,6 +74,16 @@ def test_our_own_zone_copy_by_copy() -> None:
     assert set(expected) <= {"n1", "n2"}
     assert told.warm_s == pytest.approx(max(3.0, max(expected.values()) / 4))
     assert told.origin_requests == 0.0  # no forecast: nothing is known to be asked for
+
+
+def test_no_faster_than_the_links_of_who_gives() -> None:
+    members = [*zones_of(3), replace(zones_of(3)[1], node="n3")]  # two agents in z1
+    sets = {name: frozenset(fingerprint_of(hashed(n)) for n in range(80)) for name in ("n1", "n3")}
+    told = {name: summary_of(name, "z1", {}) for name in sets}
+    asked = partial(ask, "z1", members, Cache([]), claims=Claims(sets), summaries=told)
+    free, narrow, wide = (asked(link_bandwidth_bytes_s=rate) for rate in (inf, SIZE * 1.0, SIZE * 3.0))
+    assert narrow.warm_s == pytest.approx(2.0 * free.warm_s), "two links of a quarter each"
+    assert wide.warm_s == free.warm_s, "two of three quarters are more than one agent may take in"
 
 
 def test_uses_that_would_go_to_the_origin_are_of_cold_copies_only() -> None:

@@ -209,6 +209,41 @@ def test_unknown_sizes_are_taken_for_the_mean() -> None:
     assert len(prefetcher.orders(at(0), nothing)) == 1
 
 
+def test_a_link_that_has_run_out_holds_back_only_what_comes_by_it() -> None:
+    prefetcher = make(bandwidth_bytes_s=1e6, burst_bytes=10_000_000, link_bandwidth_bytes_s=1000.0)
+    wants = [want(n, 9.0 - n, source="node-b", size=6000) for n in range(4)]
+    prefetcher.follow(plan(*wants, want(8, 1.0, source="node-c"), want(9, 0.5)), at(0))
+    assert numbers(prefetcher.orders(at(0), nothing)) == [0, 1, 8, 9]
+    assert prefetcher.next_deadline() == pytest.approx(2.001), "10,000 bytes at once, then 1,000 a second"
+    assert prefetcher.orders(at(2), nothing) == []
+    assert numbers(prefetcher.orders(at(2.002), nothing)) == [2]
+    prefetcher.settled(name(2), True, 1000, at(2.002), "node-b")
+    assert prefetcher.next_deadline() == pytest.approx(3.001), "it was smaller than expected"
+    prefetcher.settled(name(1), True, 6000, at(2.002), "node-c")
+    assert numbers(prefetcher.orders(at(2.002), nothing)) == [3], "it came from elsewhere: b has bytes left"
+    assert prefetcher.counters["link_exhausted"] == 3
+
+
+def test_what_names_nobody_waits_for_the_link_to_who_would_be_asked() -> None:
+    prefetcher = make(bandwidth_bytes_s=1e6, burst_bytes=10_000_000, link_bandwidth_bytes_s=1000.0)
+
+    def nearest(key: InstanceKey, hashed: int, now_s: float) -> str:
+        return "" if key == name(3) else "node-b"
+
+    heat = [(name(n), key_hash(name(n)), 10 - n, 11_000) for n in range(4)]
+    prefetcher.restart(heat, at(0))
+    (first, last) = prefetcher.orders(at(5), nothing, nearest=nearest)
+    assert (first.source, last.source) == ("node-b", "") and numbers([first, last]) == [0, 3]
+    assert [one.source for one in prefetcher.queue()] == ["node-b", "node-b"], "they wait, and are not lost"
+    assert prefetcher.counters["waits_for_link"] == 2
+    assert prefetcher.next_deadline() == pytest.approx(6.001)
+    assert numbers(prefetcher.orders(at(6.002), nothing, nearest=nearest)) == [1]
+    prefetcher.associated(after(7), {}, at(6.1))
+    assert prefetcher.orders(at(6.1), nothing, nearest=nearest) == []
+    assert prefetcher.counters["waits_for_link"] == 3, "an association does not wait"
+    assert len(prefetcher.queue()) == 1
+
+
 def test_the_origins_rate_holds_back_only_what_names_no_holder() -> None:
     prefetcher = make(origin_rate=2.0, origin_burst=1.0)
     prefetcher.follow(plan(want(1, 9.0), want(2, 8.0), want(3, 1.0, source="node-b")), at(0))
@@ -385,17 +420,25 @@ def test_counters_tell_per_reason_what_came_of_it() -> None:
             st.sampled_from(["plan", "assoc", "offer", "wait", "settle", "miss", "used"]), st.integers(0, 9)
         ),
         max_size=60,
-    )
+    ),
+    link_bandwidth=st.sampled_from([None, 400.0]),
 )
-def test_a_deadline_always_leads_to_progress(steps: list[tuple[str, int]]) -> None:
+def test_a_deadline_always_leads_to_progress(
+    steps: list[tuple[str, int]], link_bandwidth: float | None
+) -> None:
     """No deadline in the past that ``orders`` does nothing about: that would be a busy loop."""
     prefetcher = Prefetcher(
         PrefetchSettings(
             bandwidth_bytes_s=1000.0, burst_bytes=4000, origin_rate=1.0, origin_burst=2.0, max_in_flight=3,
             max_queue=6, queue_ttl_s=30.0, allowance_start=3.0, max_associations=2,
+            link_bandwidth_bytes_s=link_bandwidth,
         ),
         Random(1),
     )  # fmt: skip
+
+    def nearest(key: InstanceKey, hashed: int, now_s: float) -> str:
+        return ("", "node-b")[int(key.key) % 2]
+
     now = 0.0
     for move, number in steps:
         match move:
@@ -417,7 +460,7 @@ def test_a_deadline_always_leads_to_progress(steps: list[tuple[str, int]]) -> No
                 prefetcher.missed()
             case "used":
                 prefetcher.used(Reason.FORECAST)
-        prefetcher.orders(at(now), nothing)
+        prefetcher.orders(at(now), nothing, nearest=nearest)
         for _ in range(50):
             deadline = prefetcher.next_deadline()
             if deadline is None:
@@ -425,7 +468,7 @@ def test_a_deadline_always_leads_to_progress(steps: list[tuple[str, int]]) -> No
             assert deadline > now - 1e-6
             before = len(prefetcher.queue()), len(prefetcher._in_flight), deadline
             now = max(now, deadline)
-            prefetcher.orders(at(now), nothing)
+            prefetcher.orders(at(now), nothing, nearest=nearest)
             assert before != (len(prefetcher.queue()), len(prefetcher._in_flight), prefetcher.next_deadline())
         else:
             raise AssertionError("deadlines without end")

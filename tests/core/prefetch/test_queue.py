@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoned.core.names import InstanceKey
-from zoned.core.prefetch.queue import KINDS, Queued, WantQueue
+from zoned.core.prefetch.links import Link
+from zoned.core.prefetch.queue import ALL, KINDS, Queued, WantQueue
 from zoned.core.records import Reason
 
 KEYS = [InstanceKey("d", b"%d" % number) for number in range(12)]
@@ -28,7 +29,7 @@ wants = st.builds(
     st.integers(0, 11),
     st.integers(1, 5).map(float),
     st.sampled_from([Reason.HOME, Reason.FORECAST, Reason.DRAIN]),
-    st.sampled_from(["", "node-1"]),
+    st.sampled_from(["", "node-1", "node-2"]),
     st.booleans(),
 )
 moves = st.lists(st.one_of(wants, st.integers(0, 11), st.just("best")), min_size=1, max_size=60)
@@ -69,8 +70,15 @@ def shape(item: Queued) -> tuple[object, ...]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(most=st.integers(1, 8), steps=moves, allowed=st.integers(0, (1 << KINDS) - 1))
-def test_like_a_sorted_list(most: int, steps: list[Queued | int | str], allowed: int) -> None:
+@given(
+    most=st.integers(1, 8),
+    steps=moves,
+    allowed=st.integers(0, ALL),
+    closed=st.sets(st.sampled_from([("", "d"), ("node-1", ""), ("node-2", "")])),
+)
+def test_like_a_sorted_list(
+    most: int, steps: list[Queued | int | str], allowed: int, closed: set[Link]
+) -> None:
     queue, twin = WantQueue(most), Twin(most)
     for step in steps:
         if isinstance(step, Queued):
@@ -81,8 +89,8 @@ def test_like_a_sorted_list(most: int, steps: list[Queued | int | str], allowed:
             assert queue.remove(KEYS[step]) == bool(held)
             twin.items = [item for item in twin.items if item.key != KEYS[step]]
         else:
-            best = queue.best(allowed)
-            able = [item for item in twin.ranked() if allowed >> item.kind & 1]
+            best = queue.best(allowed, closed)
+            able = [i for i in twin.ranked() if allowed >> i.kind & 1 and i.link not in closed]
             assert (None if best is None else shape(best)) == (shape(able[0]) if able else None)
             if best is not None:
                 queue.remove(best.key)
@@ -90,11 +98,5 @@ def test_like_a_sorted_list(most: int, steps: list[Queued | int | str], allowed:
         assert [shape(item) for item in queue.sorted()] == [shape(item) for item in twin.ranked()]
         assert len(queue) == len(twin.items) <= most
         assert queue.waiting() == sum({1 << item.kind for item in twin.items})
-
-
-def test_clear() -> None:
-    queue = WantQueue(5)
-    queue.put(want(1, 1.0))
-    assert KEYS[1] in queue
-    assert queue.clear() == 1
-    assert len(queue) == 0 and queue.best(15) is None and queue.waiting() == 0
+        for kind in range(KINDS):
+            assert set(queue.links(kind)) == {item.link for item in twin.items if item.kind == kind}

@@ -45,7 +45,8 @@ class Claims(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What is known when the question is asked. ``hit_ratio``: of our own zone; ``fingerprints``: of our own
-    copies; ``bandwidth_bytes_s``: what one agent may fetch ahead in a second."""
+    copies; ``bandwidth_bytes_s``: what one agent may fetch ahead in a second; ``link_bandwidth_bytes_s``: the
+    same from one other agent."""
 
     roster: Roster
     ring: Ring
@@ -57,6 +58,7 @@ class Stage:
     hit_ratio: float
     settings: PlacementSettings
     bandwidth_bytes_s: float
+    link_bandwidth_bytes_s: float
 
 
 class _Tally:
@@ -88,6 +90,8 @@ def rehearse(zone: Zone, stage: Stage) -> Rehearsal:
         _claimed_copies(others, stage, tally)
     busiest = max((size for _, size in tally.to.values()), default=0.0)
     offered = tally.cold / stage.settings.max_hand_over_keys * stage.settings.drain_interval_s
+    givers = len(others) + own
+    pace_bytes_s = min(stage.bandwidth_bytes_s, stage.link_bandwidth_bytes_s * max(1, givers))
     zones = roster.safe
     return Rehearsal(
         zone=zone,
@@ -99,7 +103,7 @@ def rehearse(zone: Zone, stage: Stage) -> Rehearsal:
             Receiver(node, zones[node], round(copies), round(size))
             for node, (copies, size) in sorted(tally.to.items())
         ),
-        warm_s=max(offered, busiest / stage.bandwidth_bytes_s) if tally.cold else 0.0,
+        warm_s=max(offered, busiest / pace_bytes_s) if tally.cold else 0.0,
         origin_requests=tally.uses,
     )
 

@@ -1,16 +1,20 @@
-"""What prefetching may spend, together: bytes per second, origin reads per second, guesses per miss.
+"""What prefetching may spend, together: bytes per second (in all, and by each link), origin reads per second,
+guesses per miss.
 
-The first two are token buckets (``tokens``), the third is the ``allowance``. What an order will move is known
-only once it has travelled, so it is charged what it is expected to, and the difference when it settles.
+The first are token buckets (``tokens``, ``links``), the last is the ``allowance``. What an order will move is
+known only once it has travelled, so it is charged what it is expected to, and the difference when it settles.
 Nothing here looks at a clock: time comes with each call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from math import inf
 from typing import NamedTuple
 
 from zoned.core.prefetch.allowance import Allowance, Credit
-from zoned.core.prefetch.queue import ALL, GUESS_KINDS, GUESSES, OPEN_KINDS, Queued, kinds_of
+from zoned.core.prefetch.links import Link, Links
+from zoned.core.prefetch.queue import ALL, GUESS_KINDS, GUESSES, KINDS, OPEN_KINDS, Queued, kinds_of
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.prefetch.tokens import TokenBucket
 from zoned.core.records import Reason
@@ -24,6 +28,7 @@ class Travelling(NamedTuple):
 
     reason: Reason
     guess: bool
+    link: Link
     expected_bytes: float
     started_s: float
 
@@ -31,8 +36,14 @@ class Travelling(NamedTuple):
 class Budget:
     """All that holds prefetches back, and what they cost."""
 
-    def __init__(self, settings: PrefetchSettings) -> None:
-        self._bytes = TokenBucket(settings.bandwidth_bytes_s, settings.burst_bytes)
+    def __init__(self, settings: PrefetchSettings, counters: dict[str, int]) -> None:
+        """``counters`` of the whole stage; see ``Links``."""
+        whole_s, link_s = settings.bandwidth_bytes_s, settings.link_bandwidth_bytes_s
+        self._bytes = TokenBucket(whole_s, settings.burst_bytes)
+        if link_s is None or link_s >= whole_s:  # a link that runs out then finds the common bucket empty
+            self.links = Links(whole_s, settings.burst_bytes, False, counters)
+        else:  # as many seconds' worth at once as the whole may
+            self.links = Links(link_s, settings.burst_bytes * link_s / whole_s, True, counters)
         self._origin = TokenBucket(settings.origin_rate, settings.origin_burst)
         self.allowance = Allowance(
             settings.allowance_start,
@@ -57,34 +68,48 @@ class Budget:
         """A size, or what an unknown one (0) is taken for."""
         return float(size) if size > 0 else self.mean_size
 
-    def start(self, want: Queued, now_s: float) -> Travelling:
-        """That one goes now."""
+    def start(self, want: Queued, link: Link, now_s: float) -> Travelling:
+        """That one goes now, by that link."""
         expected = self.bytes_of(want.size)
         self._bytes.spend(expected, now_s)
+        self.links.spend(link, expected, now_s)
         if not want.source:
             self._origin.spend(1, now_s)
         if want.is_guess:
             self.allowance.spend(want.reason)
-        return Travelling(want.reason, want.is_guess, expected, now_s)
+        return Travelling(want.reason, want.is_guess, link, expected, now_s)
 
-    def settle(self, travelling: Travelling, ok: bool, size: int, now_s: float) -> None:
-        """It ended, and ``size`` bytes travelled (none, if it is not ``ok``)."""
-        self._bytes.spend((size if ok else 0) - travelling.expected_bytes, now_s)
+    def settle(self, travelling: Travelling, ok: bool, size: int, link: Link, now_s: float) -> None:
+        """It ended, and ``size`` bytes came by ``link`` (none, if it is not ``ok``)."""
+        travelled = size if ok else 0
+        self._bytes.spend(travelled - travelling.expected_bytes, now_s)
+        if link == travelling.link:
+            self.links.spend(link, travelled - travelling.expected_bytes, now_s)
+        else:
+            self.links.spend(travelling.link, -travelling.expected_bytes, now_s)
+            self.links.spend(link, travelled, now_s)
         if ok:
             self.mean_size += _SIZE_MEMORY * (size - self.mean_size)
         elif travelling.guess:
             self.allowance.failed(travelling.reason)
 
-    def ready_s(self, waiting: int, now_s: float) -> float | None:
-        """When wants of one of these kinds may go; None where not time will let them, but a miss or a use."""
+    def ready_s(self, waiting: int, links: Callable[[int], Iterable[Link]], now_s: float) -> float | None:
+        """When wants of one of these kinds may go; None where not time will let them, but a miss or a use.
+        ``links``: by which those of a kind would come."""
         if waiting & GUESS_KINDS:
             waiting &= self._trusted()
         if not waiting:
             return None
-        ready_s = self._bytes.ready_s(1, now_s)
-        if not waiting & ~OPEN_KINDS:
-            ready_s = max(ready_s, self._origin.ready_s(1, now_s))
-        return ready_s
+        bytes_s, closed = self._bytes.ready_s(1, now_s), self.links.closed(now_s)
+        if not closed:
+            return bytes_s if waiting & ~OPEN_KINDS else max(bytes_s, self._origin.ready_s(1, now_s))
+        ready_s = inf
+        for kind in [kind for kind in range(KINDS) if waiting >> kind & 1]:
+            open_s = min([closed.get(link, now_s) for link in links(kind)], default=now_s)
+            if 1 << kind & OPEN_KINDS:
+                open_s = max(open_s, self._origin.ready_s(1, now_s))
+            ready_s = min(ready_s, open_s)
+        return max(bytes_s, ready_s)
 
     def _trusted(self) -> int:
         """The kinds that need no allowance, or have one: for all guesses, and for the reason's own."""

@@ -7,7 +7,8 @@ of it: a page's parts are asked for within a second or not at all, so they go at
 
 Whether a want still makes sense is asked at the last moment: the copy may have come by itself, the plan
 may have dropped it, its time may be over. Nothing here knows where copies are or how they travel; a
-``source`` is passed on as the planner named it.
+``source`` is passed on as the planner named it. Where links are
+limited, who asks for orders says who would be asked first, and a want waits for that link in its turn.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName
 from zoned.core.prefetch.budget import Budget, Travelling
 from zoned.core.prefetch.failures import Failures
 from zoned.core.prefetch.inheritance import Inheritance
+from zoned.core.prefetch.links import Link, link_to
 from zoned.core.prefetch.queue import OPEN_KINDS, Queued, WantQueue, kinds_of
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.promises import Association
@@ -27,13 +29,15 @@ from zoned.core.records import Entry, Order, Plan, Reason, Want
 
 Thresholds = Mapping[tuple[Dependency, Reason], float]
 Keeps = Callable[[InstanceKey, KeyHash, int], bool]
+Nearest = Callable[[InstanceKey, KeyHash, float], NodeName]
 _NO_THRESHOLDS: Thresholds = MappingProxyType({})
 _ASSOCIATION = Reason.ASSOCIATION
 _MIB = float(1 << 20)
 _LANE = kinds_of(_ASSOCIATION) & OPEN_KINDS  # associations are guesses, and name no holder
 _COUNTERS = (
     "dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately",
-    "not_worth_keeping", "lane_dropped", "given_up", "refused",
+    "not_worth_keeping", "lane_dropped", "given_up", "refused", "waits_for_link",
+    "link_exhausted", "link_forgotten",
     *(f"{what}_{reason.value}" for reason in Reason if reason is not Reason.DEMAND
       for what in ("ordered", "fetched", "failed", "used")),
 )  # fmt: skip
@@ -42,6 +46,11 @@ _COUNTERS = (
 def _always(key: InstanceKey, key_hash: KeyHash, size: int) -> bool:
     """A store that keeps whatever it gets."""
     return True
+
+
+def _origin(key: InstanceKey, key_hash: KeyHash, now_s: float) -> NodeName:
+    """Nobody else holds anything."""
+    return ""
 
 
 class Prefetcher:
@@ -54,12 +63,12 @@ class Prefetcher:
         self._later: tuple[float, tuple[Queued, ...]] | None = None  # what a restart warms up, and when
         self._in_flight: dict[InstanceKey, Travelling] = {}  # oldest first
         self._failures = Failures(settings.retry_after_s, settings.max_failed)
-        self._budget = Budget(settings)
+        self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
+        self._budget = Budget(settings, self.counters)
         self._plan: Plan | None = None
         self._now_s = 0.0
         self.paused = False
         self.missed = self._budget.allowance.missed  # [hot] a read missed: no call in between
-        self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
         self.inheritance = Inheritance(self._queue, self._in_flight, self.counters)
 
     @property
@@ -169,20 +178,25 @@ class Prefetcher:
     # ---- orders go out --------------------------------------------------------------------------
 
     def orders(
-        self, now: Instant, holds: Callable[[InstanceKey], bool], keeps: Keeps = _always
+        self,
+        now: Instant,
+        holds: Callable[[InstanceKey], bool],
+        keeps: Keeps = _always,
+        nearest: Nearest = _origin,
     ) -> list[Order]:
         """What to start now: associations first, then by value, as far as the budget reaches. ``keeps``:
-        whether the store would keep a copy of that many bytes; a guess that it would not is not fetched."""
+        whether the store would keep a copy of that many bytes; a guess that it would not is not fetched.
+        ``nearest``: which member would be asked first ("": the origin); asked where links are limited."""
         if self._later is not None:
             self._begin_restart(now[0])
         if not (self._lane or self._queue) or not self.active:
             return []
         now_s = self._now_s = now.mono_s
         self._give_up(now_s)
-        orders = self._from_lane(now_s, holds, keeps) if self._lane else []
-        mean = int(self._budget.mean_size)
+        orders = self._from_lane(now_s, holds, keeps, nearest) if self._lane else []
+        mean, closed = int(self._budget.mean_size), self._budget.links.closed(now_s)
         while len(self._in_flight) < self._settings.max_in_flight:
-            want = self._queue.best(self._budget.kinds(now_s))
+            want = self._queue.best(self._budget.kinds(now_s), closed)
             if want is None:
                 break
             self._queue.remove(want.key)
@@ -192,17 +206,18 @@ class Prefetcher:
                 self.counters["already_held"] += 1
             elif _may_be_refused(want) and not keeps(want.key, want.key_hash, want.size or mean):
                 self.counters["not_worth_keeping"] += 1
-            else:
-                orders.append(self._start(want, now_s))
+            elif not self._start(want, nearest, now_s, orders):
+                self._put(want, now_s)
         return orders
 
-    def settled(self, key: InstanceKey, ok: bool, size: int, now: Instant) -> None:
-        """An order ended; ``size`` is what travelled. Others' fetches are none of our business: no effect."""
+    def settled(self, key: InstanceKey, ok: bool, size: int, now: Instant, source: NodeName = "") -> None:
+        """An order ended; ``size`` is what travelled, from that member ("": from the origin). Others' fetches
+        are none of our business: no effect."""
         travelling = self._in_flight.pop(key, None)
         if travelling is None:
             return
         now_s = self._now_s = now.mono_s
-        self._budget.settle(travelling, ok, size, now_s)
+        self._budget.settle(travelling, ok, size, link_to(source, key.dependency), now_s)
         what = "fetched" if ok else "failed"
         self.counters[f"{what}_{travelling.reason.value}"] += 1
         if not ok:
@@ -223,7 +238,7 @@ class Prefetcher:
         if not self.active:
             return None
         later_s = None if self._later is None else self._later[0]
-        ready_s = self._budget.ready_s(waiting, self._now_s)
+        ready_s = self._budget.ready_s(waiting, self._links, self._now_s)
         if ready_s is None:
             return later_s
         if len(self._in_flight) >= self._settings.max_in_flight:
@@ -240,8 +255,11 @@ class Prefetcher:
 
     # ---- inside ---------------------------------------------------------------------------------
 
-    def _from_lane(self, now_s: float, holds: Callable[[InstanceKey], bool], keeps: Keeps) -> list[Order]:
-        """Associations that may go now. Most are held already, so that is asked before the budget."""
+    def _from_lane(
+        self, now_s: float, holds: Callable[[InstanceKey], bool], keeps: Keeps, nearest: Nearest
+    ) -> list[Order]:
+        """Associations that may go now. Most are held already, so that is asked before the budget. What would
+        have to wait for a link is let go."""
         orders: list[Order] = []
         lane = self._lane
         while lane:
@@ -258,17 +276,32 @@ class Prefetcher:
                     key=key, key_hash=association.key_hash, size=0, reason=_ASSOCIATION, value=1.0, source="",
                     until_s=association.lead_s,
                 )  # fmt: skip
-                orders.append(self._start(want, now_s))
+                self._start(want, nearest, now_s, orders)
             else:
                 self._budget.allowance.lacked()
                 break
             del lane[key]
         return orders
 
-    def _start(self, want: Queued, now_s: float) -> Order:
-        self._in_flight[want.key] = self._budget.start(want, now_s)
+    def _start(self, want: Queued, nearest: Nearest, now_s: float, orders: list[Order]) -> bool:
+        """Order it, unless the link to who would be asked for it is closed: then the want names that member,
+        and False."""
+        links, source = self._budget.links, want.source
+        if links.limited and not source:
+            source = nearest(want.key, want.key_hash, now_s)
+        link = link_to(source, want.key.dependency)
+        if link in links.closed(now_s):
+            self.counters["waits_for_link"] += 1
+            want.source = source
+            return False
+        self._in_flight[want.key] = self._budget.start(want, link, now_s)
         self.counters[f"ordered_{want.reason.value}"] += 1
-        return Order(want.key, want.key_hash, want.reason, want.source)
+        orders.append(Order(want.key, want.key_hash, want.reason, source))
+        return True
+
+    def _links(self, kind: int) -> Iterable[Link]:
+        """What wants of that kind wait for, but for associations in the lane: those wait for no link."""
+        return () if self._lane and _LANE >> kind & 1 else self._queue.links(kind)
 
     def _ask(
         self,

@@ -1,10 +1,12 @@
 """The bounded priority queue of wants.
 
 Two things decide about a want: its value (expected seconds saved per MiB moved), and whether it may go at
-all now. The second depends only on its *kind*: for which reason it is a guess, if it is one (guesses need the
-allowance, each reason its own), and open or named (a want that names its holder cannot reach the origin, so
-the origin's rate does not hold it back). So each of the dozen kinds is a list sorted by value, and the best
-want that may go is the best end of a few lists, however many thousands wait behind a closed gate.
+all now. The second depends on its *kind* (for which reason it is a guess, if it is one: guesses need the
+allowance, each reason its own; and open or named: a want that names its holder cannot reach the origin, so
+the origin's rate does not hold it back) and on the *link* that it comes by. So the wants of one kind and link
+are a list sorted by value, and the best want that may go is the best end of a few lists, however many
+thousands wait behind a closed gate. In a pool of hundreds of zones those are hundreds of ends to look at;
+that is why the worst, which goes when the queue is full, has a list of all to be found in.
 
 Sorted lists with bisect: an insertion moves at most 80 kB of pointers at 10,000 wants (microseconds), and
 both ends are at hand: the best to go next, the worst to drop when full. A heap has one end only.
@@ -13,10 +15,12 @@ both ends are at hand: the best to go next, the worst to drop when full. A heap 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from zoned.core.names import InstanceKey, KeyHash, NodeName
+from zoned.core.prefetch.links import Link, link_to
 from zoned.core.records import Reason, Want
 
 GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
@@ -26,6 +30,8 @@ _KIND: dict[Reason | None, int] = {None: 0}
 _KIND |= {reason: 2 * place for place, reason in enumerate((*GUESSES, Reason.HOME), start=1)}
 KINDS = 2 * len(_KIND)
 _OPEN = 1  # bit of a kind
+_Rank: TypeAlias = tuple[float, int, InstanceKey]
+_Ranks: TypeAlias = list[_Rank]  # worst first
 
 
 def kinds_of(reason: Reason | None) -> int:
@@ -63,6 +69,16 @@ class Queued:
         """A number below ``KINDS``."""
         return _KIND[self.reason if self.is_guess else None] + (self.source == "") * _OPEN
 
+    @property
+    def link(self) -> Link:
+        """What it comes by."""
+        return link_to(self.source, self.key.dependency)
+
+    @property
+    def rank(self) -> _Rank:
+        """What it is sorted by, worst first."""
+        return self.value, -self.serial, self.key
+
     def want(self) -> Want:
         """The record for people to look at."""
         return Want(self.key, self.key_hash, self.size, self.reason, self.value, self.source, self.guess)
@@ -74,9 +90,9 @@ class WantQueue:
     def __init__(self, max_wants: int) -> None:
         self._max_wants = max_wants
         self._wants: dict[InstanceKey, Queued] = {}
-        # By kind, worst first.
-        self._order: tuple[list[tuple[float, int, InstanceKey]], ...] = tuple([] for _ in range(KINDS))
-        self._waiting = 0  # the kinds that are not empty, as a mask
+        self._ranks: _Ranks = []
+        self._lanes: tuple[dict[Link, _Ranks], ...] = tuple({} for _ in range(KINDS))  # no list is empty
+        self._waiting = 0  # the kinds that have lists, as a mask
         self._serial = 0
 
     def __len__(self) -> int:
@@ -84,9 +100,6 @@ class WantQueue:
 
     def __iter__(self) -> Iterator[Queued]:
         return iter(self._wants.values())
-
-    def __contains__(self, key: InstanceKey) -> bool:
-        return key in self._wants
 
     def put(self, want: Queued) -> Queued | None:
         """Queue it, or merge it with what waits for that instance; who was dropped for it, perhaps itself.
@@ -113,48 +126,51 @@ class WantQueue:
         want = self._wants.pop(key, None)
         if want is None:
             return False
-        order = self._order[want.kind]
-        del order[bisect_left(order, (want.value, -want.serial, key))]
-        if not order:
-            self._waiting &= ~(1 << want.kind)
+        rank, lanes, link = want.rank, self._lanes[want.kind], want.link
+        del self._ranks[bisect_left(self._ranks, rank)]
+        lane = lanes[link]
+        if len(lane) == 1:
+            del lanes[link]
+            if not lanes:
+                self._waiting &= ~(1 << want.kind)
+        else:
+            del lane[bisect_left(lane, rank)]
         return True
 
-    def best(self, allowed: int) -> Queued | None:
-        """The most valuable want of the kinds allowed (a mask); it stays in the queue."""
-        found: tuple[float, int, InstanceKey] | None = None
-        for kind, order in enumerate(self._order):
-            if order and allowed >> kind & 1 and (found is None or order[-1] > found):
-                found = order[-1]
+    def best(self, allowed: int, closed: Container[Link] = ()) -> Queued | None:
+        """The most valuable want of the kinds allowed (a mask) by a link that is not ``closed``; it stays."""
+        found: _Rank | None = None
+        for kind, lanes in enumerate(self._lanes):
+            if lanes and allowed >> kind & 1:
+                for link, lane in lanes.items():
+                    if (found is None or lane[-1] > found) and link not in closed:
+                        found = lane[-1]
         return None if found is None else self._wants[found[2]]
 
     def waiting(self) -> int:
-        """The kinds that somebody waits in, as a mask."""
+        """[hot] The kinds that somebody waits in, as a mask."""
         return self._waiting
+
+    def links(self, kind: int) -> Iterable[Link]:
+        """The links that wants of that kind wait for."""
+        return self._lanes[kind]
 
     def sorted(self) -> list[Queued]:
         """All of them, the most valuable first."""
-        ranked = sorted((entry for order in self._order for entry in order), reverse=True)
-        return [self._wants[key] for _, _, key in ranked]
-
-    def clear(self) -> int:
-        """Drop them all; how many there were."""
-        count = len(self._wants)
-        self._wants.clear()
-        for order in self._order:
-            order.clear()
-        self._waiting = 0
-        return count
+        return [self._wants[key] for _, _, key in reversed(self._ranks)]
 
     def _insert(self, want: Queued) -> None:
         if not want.serial:
             self._serial += 1
             want.serial = self._serial
         self._wants[want.key] = want
-        insort(self._order[want.kind], (want.value, -want.serial, want.key))
+        rank = want.rank
+        insort(self._ranks, rank)
+        insort(self._lanes[want.kind].setdefault(want.link, []), rank)
         self._waiting |= 1 << want.kind
 
     def _worst(self) -> Queued:
-        return self._wants[min(order[0] for order in self._order if order)[2]]
+        return self._wants[self._ranks[0][2]]
 
 
 def _merged(known: Queued, want: Queued) -> Queued:

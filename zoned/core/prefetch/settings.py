@@ -16,9 +16,13 @@ class PrefetchSettings:
     bandwidth_bytes_s: float = 8 << 20
     """Refill of the byte bucket: what prefetching may move per second in the long run. Range > 0. Too high:
     it competes with the reads it is meant to help."""
+    link_bandwidth_bytes_s: float | None = None
+    """The same over one link: from one other agent, or from one dependency's origin. None: as much as in all.
+    Range > 0. Too low: a drain or a warm start that one zone has to feed takes longer."""
     burst_bytes: int = 32 << 20
     """Size of the byte bucket: what may move at once after a quiet time. One instance may overdraw it, so
-    that a large one is not stuck for ever; the next then waits until the debt is paid. Range > 0."""
+    that a large one is not stuck for ever; the next then waits until the debt is paid. A link's is smaller as
+    its rate is. Range > 0."""
     origin_rate: float = 50.0
     """Prefetches per second that name no holder, so may reach the origin. Range > 0. Too high: origins
     feel zoned as load."""
@@ -86,6 +90,7 @@ class PrefetchSettings:
 
     def __post_init__(self) -> None:
         assert self.bandwidth_bytes_s > 0 and self.burst_bytes > 0 and self.origin_rate > 0
+        assert self.link_bandwidth_bytes_s is None or self.link_bandwidth_bytes_s > 0
         assert self.origin_burst >= 1 and self.max_in_flight >= 1 and self.max_queue >= 1
         assert self.credit_max >= self.credit_start >= 1 and self.credit_per_use >= 1
         assert self.max_associations >= 1 and self.allowance_max >= self.allowance_start >= 0
