@@ -55,4 +55,7 @@ def restore_state(stages: Stages, state: Mapping[str, Any], now: Instant) -> Non
         raise StateError(f"state lacks {error}") from error
     for fact in stages.facts.all():  # after a restart of the whole pool nobody else may know it
         stages.swim.spread(fact, now)
-    stages.prefetcher.restart(stages.cache.heat_list(), now)
+    plain = {name for name, policy in stages.policies.items() if policy.policy == "lru"}
+    stages.prefetcher.restart(
+        [row for row in stages.cache.heat_list() if row[0].dependency not in plain], now
+    )

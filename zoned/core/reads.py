@@ -47,7 +47,7 @@ class Reads:
         self._worth = stages.worth
         self._peers = peers
         self._landings = Landings(stages)
-        self.thresholds: Mapping[tuple[Dependency, Reason], float] = {}
+        self.thresholds: Mapping[tuple[Dependency, Reason], float] = stages.tuner.never
         self.flights = FlightDesk(settings.flight, peers.address_of)
         self._counts = dict.fromkeys(
             ("late_prefetches", "offers_declined", "stale_served", "peer_reads", "peer_not_held", "lost"), 0

@@ -98,6 +98,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
     """All stages of a node, each with its own settings and its own chance."""
     name, zone = settings.node, settings.zone
     policies = {policy.name: policy for policy in settings.policies}
+    plain = [name for name, policy in policies.items() if policy.policy == "lru"]
 
     def chance(stage: str) -> Random:
         return Random(f"{settings.seed}/{name}/{stage}")
@@ -132,7 +133,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         cache=cache,
         going=Going(),
         elsewhere=Elsewhere(settings.forecast.recent_half_life_s, store.max_counts, cache.counters),
-        tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning"), worth),
+        tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning"), worth, plain),
         worth=worth,
         chronicle=Chronicle(),
         policies=policies,

@@ -10,7 +10,7 @@ The ledger always runs, also with learning switched off: it is what everything e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from random import Random
 
@@ -24,7 +24,7 @@ from zoned.core.learning.ledger import Ledger, Tally
 from zoned.core.learning.mixing import Mixing, saved_mix
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import Cost, Shadow, grown
-from zoned.core.learning.thresholds import Thresholds
+from zoned.core.learning.thresholds import STOP, Thresholds
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash
 from zoned.core.promises import Association
 from zoned.core.records import (
@@ -39,6 +39,7 @@ from zoned.core.records import (
 
 LRU = "lru"
 
+_UNASKED = (Reason.ASSOCIATION, Reason.REFRESH)  # what does not go by the plan
 _MOST_REPEATS = 3  # further hits at the same moment make no difference to any policy
 
 
@@ -52,8 +53,10 @@ class Tuner:
         capacity_bytes: int | None,
         rng: Random,
         worth: Worth | None = None,
+        plain: Collection[Dependency] = (),
     ) -> None:
-        """The capacities are the store's (None: unbounded); ``rng`` picks the sampled keys of a large one."""
+        """The capacities are the store's (None: unbounded); ``rng`` picks the sampled keys of a large one;
+        ``plain``: dependencies that go by LRU without any guess, as their operator says."""
         assert settings.arms and settings.arms[0] == LRU, f"the first arm must be lru, got {settings.arms}"
         if worth is None:  # then no arm can go by it
             settings = replace(settings, arms=tuple([arm for arm in settings.arms if arm != VALUE]))
@@ -65,7 +68,9 @@ class Tuner:
         self._ledger = Ledger(settings, arms)
         self._lines = self._ledger.lines
         self._hedge = Hedge(settings)
-        self._mixing = Mixing(settings, self._shadow, self._ledger, self._hedge)
+        self._mixing = Mixing(settings, self._shadow, self._ledger, self._hedge, plain)
+        self.never = {(name, reason): STOP for name in plain for reason in _UNASKED}
+        """The thresholds of what is never fetched ahead, learnt or not."""
         self._loss = LossGuard(settings)
         self._brake = Brake(settings)
         self._thresholds = Thresholds(settings)
@@ -168,7 +173,7 @@ class Tuner:
         """Once a turn: what the other stages had better do from now on."""
         self._ledger.fold()
         if not self._settings.enabled:
-            return Advice(eviction=LRU)
+            return Advice(eviction=LRU, thresholds=self.never)
         self._review_arms(prices, now)
         stopped = self._loss.review(self._ledger, prices)
         stopped += self._brake.review(self._ledger, prices, self._shown_exactly, now)
@@ -177,7 +182,7 @@ class Tuner:
         return Advice(
             eviction=plays.rest,
             evictions=plays.own,
-            thresholds=self._thresholds.all(stopped),
+            thresholds=self._thresholds.all(stopped) | self.never,
             refit=self._drift.review(forecast, now),
         )
 
