@@ -137,3 +137,16 @@ def test_standard_input_is_a_log_too() -> None:
     zipped = gzip.compress(f"ts,zone,object,size,req\n{rows}\n".encode())
     again = CliRunner().invoke(replay, ["-", "--policies", "lru"], input=zipped)
     assert again.stdout == found.stdout
+
+
+def test_fitting_models_is_zoneds_and_said(tmp_path: Path) -> None:
+    refused = invoke("--with-statsforecast")
+    assert refused.exit_code == 2 and "not among --policies" in refused.output
+    log = tmp_path / "days.csv"
+    rows = "".join(f"{1_700_000_000 + 600 * n},z{n % 2},k{n % 17},1,\n" for n in range(450))
+    log.write_text(f"ts,zone,object,size,req\n{rows}")
+    found = CliRunner().invoke(
+        replay, [str(log), "--with-statsforecast", "--policies", "lru,zoned", "--json"]
+    )
+    replayed = json.loads(found.stdout)
+    assert replayed["with_statsforecast"] and replayed["policies"]["zoned"]["details"]["fits"] > 0

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoned.core.records import FitJob, Series
+from zoned.models import SERIES_COST_S, in_line
 from zoned.models.fit import SEASON, fill_gaps, fit, fit_one, tame
 
 
@@ -101,3 +102,12 @@ def test_bounds_that_cannot_be_are_replaced() -> None:
     low, high = tame(mean, low, high, values)
     assert (low[0], high[0]) == (8.0, 12.0) or low[0] > 8
     assert np.isfinite(low).all() and (low <= mean).all() and (high >= mean).all() and (high - low < 20).all()
+
+
+def test_in_line_a_budget_ends_after_so_many_series_on_any_machine() -> None:
+    two = FitJob(job=1, series=(series(rhythm(60), "a"), series(rhythm(60), "b")), steps=24, budget_s=0.5)
+    result = in_line()(two)
+    assert [one.dependency for one in result.fitted] == ["a", "b"]
+    assert result.seconds == pytest.approx(3 * SERIES_COST_S)
+    tight = in_line()(FitJob(job=2, series=two.series, steps=24, budget_s=0.3 - SERIES_COST_S))
+    assert (tight.fitted, tight.failures) == ((), (("a", "budget"), ("b", "budget")))

@@ -10,6 +10,7 @@ import pytest
 from tests.simulation.reference import DATA
 from zoned.core.events import Read
 from zoned.core.node import Node
+from zoned.core.records import FitJob, FitResult, FittedSeries
 from zoned.core.settings import ABLATIONS
 from zoned.simulation import policies
 from zoned.simulation.results import PolicyResult, ReplayOptions, no_progress
@@ -118,3 +119,23 @@ def test_capacity_may_count_bytes() -> None:
 
 def test_an_empty_trace_is_replayed_in_no_time() -> None:
     assert run(trace(0), CAPACITY, ReplayOptions(), no_progress).requests == 0
+
+
+def test_models_are_fitted_where_that_is_asked_for() -> None:
+    whole = read([DATA / "semicomplete_web.csv.gz"])  # two days of it are the least to fit
+    columns = ("ts", "zones", "objects", "sizes", "clients")
+    days = replace(whole, **{name: getattr(whole, name)[:7000:8] for name in columns})
+    jobs: list[FitJob] = []
+
+    def fitter(job: FitJob) -> FitResult:
+        jobs.append(job)
+        path = (3.0,) * job.steps
+        fitted = [
+            FittedSeries(one.dependency, one.end_s, one.step_s, "three", *[path] * 4) for one in job.series
+        ]
+        return FitResult(fitted=tuple(fitted), failures=(), seconds=0.2)
+
+    found = run(days, CAPACITY, ReplayOptions(fitter=fitter), no_progress)
+    assert found.details["fits"] == sum(len(job.series) for job in jobs) >= 4
+    assert all(sum(value == value for value in one.values) >= 48 for job in jobs for one in job.series)
+    assert plain().details["fits"] == 0

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import zoned
+from zoned import models
 from zoned.cli.day import OF_JOURNALS, RUNNERS, Day, Source, day_of
 from zoned.cli.journal import agreement_table, journal_json, journal_lines
 from zoned.cli.moves import move_lines, move_table, moves_of
@@ -117,6 +118,11 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
     help="Switch a stage off (refresh: no effect without TTLs).",
 )
 @click.option(
+    "--with-statsforecast",
+    is_flag=True,
+    help="Have zoned fit its models, as agents do in a process of their own (slower).",
+)
+@click.option(
     "--drain", metavar="ZONE@TIME", help="Drain a zone there (60%, or 12h), and show what that costs."
 )
 @click.option(
@@ -144,6 +150,7 @@ def replay(
     dep_prefix: bool,
     config: Path | None,
     ablate: tuple[str, ...],
+    with_statsforecast: bool,
     drain: str | None,
     join: str | None,
     report: Path | None,
@@ -158,8 +165,9 @@ def replay(
     """
     if by_bytes and capacity_objects is not None:
         raise click.UsageError("--by-bytes and --capacity-objects exclude each other")
-    if ablate and "zoned" not in policies:
-        raise click.UsageError("--ablate switches off stages of zoned, which is not among --policies")
+    for flag, given in (("--ablate", ablate), ("--with-statsforecast", with_statsforecast)):
+        if given and "zoned" not in policies:
+            raise click.UsageError(f"{flag} changes zoned, which is not among --policies")
     options = ReplayOptions(
         hit_s=hit_ms / 1e3,
         rtt_s=rtt_ms / 1e3,
@@ -169,6 +177,7 @@ def replay(
         seed=seed,
         ablate=tuple(dict.fromkeys(ablate)),
         by_bytes=by_bytes,
+        fitter=models.in_line() if with_statsforecast else None,
     )
     if report is not None and not report.parent.is_dir():
         raise click.BadParameter(f"there is no directory {report.parent}", param_hint="--report")
@@ -179,12 +188,7 @@ def replay(
     if report is not None:
         report.write_text(page(finished, moved, zoned.__version__))
     if as_json:
-        told = finished.as_json()
-        if day.recording is not None:
-            told |= journal_json(day.recording, finished)
-        if moved:
-            told |= {"moves": [one.as_json() for one in moved]}
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(_told(finished, moved, day.recording), indent=2))
     else:
         _print(finished, moved, day.recording)
 
@@ -209,6 +213,16 @@ def _run(day: Day) -> Replay:
             runners=day.runners,
             progress=progress,
         )
+
+
+def _told(finished: Replay, moved: Sequence[MoveResult], recording: Recording | None) -> dict[str, object]:
+    """All of it as JSON."""
+    told = finished.as_json()
+    if recording is not None:
+        told |= journal_json(recording, finished)
+    if moved:
+        told |= {"moves": [one.as_json() for one in moved]}
+    return told
 
 
 def _print(finished: Replay, moved: Sequence[MoveResult], recording: Recording | None) -> None:
@@ -254,6 +268,8 @@ def _heading(finished: Replay) -> list[str]:
         lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out")
     if options.ablate:
         lines.append(f"zoned runs without {', '.join(options.ablate)}")
+    if options.fitter is not None:
+        lines.append("zoned fits its models (statsforecast)")
     lines += options.own.notes
     return lines
 

@@ -17,7 +17,7 @@ from zoned.simulation.host import Host
 from zoned.simulation.network import Network
 from zoned.simulation.schedule import Schedule
 from zoned.simulation.wires import Wires, gossip_address
-from zoned.simulation.world import Answer, Machine, OriginModel
+from zoned.simulation.world import Answer, Fitter, Machine, OriginModel
 
 PEER_PORT = 7947
 WALL = Season()
@@ -42,7 +42,9 @@ class Cluster:
         instant_fetches: bool,
         answered: Callable[[Answer], None],
         season: Season = WALL,
+        fitter: Fitter | None = None,
     ) -> None:
+        """``fitter``: None: whoever asks for models is told that the worker failed."""
         self.schedule = Schedule(0.0)
         self.network = network
         self.wires = Wires(self.schedule, network)
@@ -55,6 +57,7 @@ class Cluster:
         self._season = season
         self._instant = Instant(-1.0, 0.0, 0.0)  # the last one that was asked for
         self._rtt_s = rtt_s
+        self._fitter = fitter
         self._by_peer: dict[Address, Host] = {}
 
     def add(self, settings: NodeSettings) -> Host:
@@ -97,8 +100,10 @@ class Cluster:
             self.schedule.after(self.network.delay_s(sender.zone, target.zone), lambda: target.give(event))
 
     def fit(self, machine: Machine, action: act.Fit) -> None:
-        """Models are not fitted in simulation: the worker's answer is that it failed."""
-        self.schedule.after(1.0, lambda: machine.give(ev.ModelsFitted(job=action.job.job, result=None)))
+        """Fit models, if this world does; the answer comes a second later."""
+        result = None if self._fitter is None else self._fitter(action.job)
+        answer = ev.ModelsFitted(job=action.job.job, result=result)
+        self.schedule.after(1.0, lambda: machine.give(answer))
 
 
 def chance(seed: int, what: str) -> Random:

@@ -6,7 +6,7 @@ its season runs as fast as it ran. Only gossip, fetches and timers are virtual, 
 a journal says two things: whether the simulator can be believed (its hit ratios against those that were had),
 and what one stage less (``--ablate``) would have done with the same day.
 
-Models are not fitted (the worker is the daemon's), and origins do not fail.
+Models are fitted only where ``options.fitter`` does it, and origins do not fail.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class JournalReplay:
             instant_fetches=False,
             answered=self._answered,
             season=recording.journal.lives[0].season,
+            fitter=options.fitter,
         )
         self.hosts: dict[str, Host] = {}
         for life in recording.journal.lives:
@@ -92,7 +93,8 @@ class JournalReplay:
         if host is not None:
             first = host.settings
             settings = replace(settings, gossip_address=first.gossip_address, peer_address=first.peer_address)
-        settings = replace(settings, forecast=replace(settings.forecast, worker_enabled=False))
+        if self._options.fitter is None:
+            settings = replace(settings, forecast=replace(settings.forecast, worker_enabled=False))
         return ablated(settings, self._options.ablate)
 
     def run(self, progress: Progress) -> PolicyResult:

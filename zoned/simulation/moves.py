@@ -62,6 +62,7 @@ class MovingPool:
             rtt_s=options.rtt_s,
             instant_fetches=True,
             answered=self._answered,
+            fitter=options.fitter,
         )
         self.hosts: list[Host] = [self._cluster.add(settings(zone)) for zone in range(len(trace.zone_names))]
         self._serving = [name != absent for name in trace.zone_names]

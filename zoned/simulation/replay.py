@@ -67,6 +67,7 @@ class Replay:
             "window_s": options.window_s,
             "seed": options.seed,
             "ablate": list(options.ablate),
+            "with_statsforecast": options.fitter is not None,
             "config": list(options.own.notes),
             "policies": {policy: result.as_json() for policy, result in self.results.items()},
             "gap_closed": {

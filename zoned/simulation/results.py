@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeAlias
 from zoned.core.names import Dependency
 from zoned.core.settings import NodeSettings
 from zoned.simulation.trace import Trace
+from zoned.simulation.world import Fitter
 
 Progress: TypeAlias = Callable[[int], None]
 """Told now and then how many requests of the trace are done (the whole trace, warm-up included)."""
@@ -64,6 +65,8 @@ class ReplayOptions:
     """Stages of ``zoned`` that are switched off, of `ABLATIONS`."""
     by_bytes: bool = False
     """Whether ``capacity`` counts bytes instead of objects."""
+    fitter: Fitter | None = None
+    """Fits the models of ``zoned``'s forecasts; None: they end at the online model."""
     own: Own = Own()
     """The operator's configuration (``--config``)."""
 

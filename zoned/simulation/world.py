@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from zoned.core import actions as act
 from zoned.core import events as ev
 from zoned.core.events import FetchOutcome
 from zoned.core.names import Address, InstanceKey, Instant, NodeName, Zone
 from zoned.core.node import Node
-from zoned.core.records import Source
+from zoned.core.records import FitJob, FitResult, Source
 from zoned.core.settings import NodeSettings
 from zoned.simulation.network import Network
 from zoned.simulation.schedule import Schedule
 from zoned.simulation.wires import Wires
+
+Fitter: TypeAlias = Callable[[FitJob], FitResult]
+"""Fits models in line, as the worker of an agent does beside it."""
 
 
 class Answer(NamedTuple):

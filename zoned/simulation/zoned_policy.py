@@ -106,7 +106,7 @@ def settings_of(trace: Trace, capacity: int, options: ReplayOptions, index: int)
             prior_hit_s=options.hit_s, prior_peer_s=options.rtt_s, prior_origin_s=options.origin_s
         ),
         forecast=ForecastSettings(
-            worker_enabled=False,
+            worker_enabled=options.fitter is not None,
             reforecast_s=max(300.0, _PLANS_PER_FORECAST * pace.plan_s),
             recount_s=max(15.0, pace.plan_s),
         ),
@@ -174,6 +174,7 @@ class Replay:
             rtt_s=options.rtt_s,
             instant_fetches=True,
             answered=self._measure.answered,
+            fitter=options.fitter,
         )
         self.hosts = [
             self._cluster.add(settings_of(trace, capacity, options, zone))
@@ -249,6 +250,7 @@ def _details(trace: Trace, cluster: Cluster, hosts: list[Host], asked_in_vain: i
         "ledger_hit_ratio": sum(line.hits for line in lines) / max(1, requests),
         "dependencies": by_dependency(ledgers),
         "eviction": {node.settings.zone: node.cache.eviction for node in nodes},
+        "fits": sum(node.forecaster.counters["fits"] for node in nodes),
         "prefetch_recent": {reason: [round(v, 1) for v in row] for reason, row in sorted(outcomes.items())},
     }
 
