@@ -6,13 +6,10 @@ import random
 from typing import Any
 
 import msgpack
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from zoned.core.errors import StateError
-from zoned.core.learning.calibration import Calibration, Odds, features, saved_odds
+from zoned.core.learning.calibration import Calibration, saved_odds
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import InstanceKey, key_hash
 from zoned.core.promises import Association
@@ -94,63 +91,6 @@ def test_the_unlikely_are_noted_now_and_then_so_that_they_can_become_likely() ->
         one.judged(promise(number, repeated=True), 5, 10.0 * number)
         one.read(promise(number).key_hash, 10.0 * number + 1)
     assert one.judged(promise(-1, repeated=True), 5, 1e6).confidence > 0.6
-
-
-def test_what_was_learnt_fades_towards_the_prior() -> None:
-    one = Odds(memory=50.0)
-    first = one.weights.copy()
-    repeated = np.array(features(promise(1, repeated=True)))
-    from_repeated = [(one.learn(repeated, True), one.weights[5])[1] for _ in range(30)]
-    other = np.array(features(promise(1, confidence=0.5)))
-    for number in range(500):
-        one.learn(other, number % 2 == 0)
-    assert from_repeated[-1] > first[5] + 1.0
-    assert one.weights[5] == pytest.approx(first[5], abs=0.1)
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.floats(0.0, 1.0), st.integers(1, 1000), st.integers(1, 1000), st.booleans(), st.booleans()
-        ),
-        max_size=60,
-    )
-)
-def test_whatever_comes_it_stays_a_probability_and_a_covariance(
-    lives: list[tuple[float, int, int, bool, bool]],
-) -> None:
-    one = Odds(memory=100.0)
-    for confidence, support, occurrences, repeated, true in lives:
-        known = features(
-            promise(1, confidence, support=support, occurrences=occurrences, repeated=repeated, pace_s=0.0)
-        )
-        one.learn(np.array(known), true)
-    assert np.isfinite(one.weights).all()
-    assert (np.linalg.eigvalsh(one.covariance) > 0.0).all()
-    assert (np.diag(one.covariance) <= 0.3 + 1e-9).all(), "never less sure than at the start"
-
-
-def test_it_is_a_bayesian_logistic_regression_as_far_as_a_batch_tells() -> None:
-    """The naive twin: Newton's method on all promises at once, from the same prior."""
-    rng, one = np.random.default_rng(1), Odds(memory=1e9)
-    prior, variances = one.weights.copy(), np.diag(one.covariance).copy()
-    rows = np.array(
-        [
-            features(promise(1, c, support=int(s), agreeing=int(n)))
-            for c, s, n in rng.uniform([0, 1, 0], [1, 9, 6], (400, 3))
-        ]
-    )
-    truth = prior + rng.normal(size=len(prior)) * np.sqrt(variances)
-    came = rng.random(len(rows)) < 1.0 / (1.0 + np.exp(-rows @ truth))
-    for row, true in zip(rows, came, strict=True):
-        one.learn(row, bool(true))
-    batch = prior.copy()
-    for _ in range(20):
-        chance = 1.0 / (1.0 + np.exp(-rows @ batch))
-        slope = rows.T @ (came - chance) - (batch - prior) / variances
-        curve = (rows * (chance * (1 - chance))[:, None]).T @ rows + np.diag(1.0 / variances)
-        batch += np.linalg.solve(curve, slope)
-    assert np.abs(rows @ one.weights - rows @ batch).mean() < 0.15
 
 
 def test_bounded_in_promises_and_dependencies() -> None:

@@ -7,9 +7,8 @@ go on), several instances of a trail that all lead to B know more than one, and 
 second cannot be fetched in time.
 
 So the odds of each promise are a weighted sum of what is known of it, and the weights are learnt per
-dependency: a logistic regression, updated promise by promise together with its covariance (an extended
-Kalman filter), so that ten promises already count and later ones change less. Weights start at a prior
-that held on the traces we know (who has it asks for it 20 times less), and slowly return there.
+dependency (``odds``). They start at a prior that held on the traces we know (who has it asks for it 20 times
+less).
 
 A promise is true if the instance is asked for within as many reads as the store holds copies and before a
 copy would expire (as long as one would have waited), but not before it could have been fetched. That can be
@@ -25,23 +24,22 @@ Rejected: those classes (many promises to learn little), the client's own record
 from __future__ import annotations
 
 from array import array
-from math import exp, inf, isfinite, log, log1p
+from math import inf, isfinite, log, log1p
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from zoned.core.errors import StateError
+from zoned.core.learning.odds import Floats, Odds, Prior
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import Dependency, KeyHash
 from zoned.core.promises import Association
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Saved: TypeAlias = tuple[Dependency, Floats, Floats]
 """(dependency, weights, covariance)."""
 
 # What is known of a promise as it enters the sum: the weight at the start, and how unsure we are (variance).
-_PRIOR = (
+_PRIOR: Prior = (
     (-0.3, 0.3),  # always 1
     (0.8, 0.05),  # log odds of the confidence
     (0.2, 0.05),  # log support
@@ -52,10 +50,7 @@ _PRIOR = (
     (0.0, 0.05),  # log pace of the client
 )
 _SIZE = len(_PRIOR)
-_WEIGHTS: Floats = np.array([weight for weight, _ in _PRIOR])
-_VARIANCES: Floats = np.array([variance for _, variance in _PRIOR])
 _SURE = 0.98  # no confidence is taken for more, nor for less than its complement
-_LEAST_DOUBT = 0.02  # variance of an outcome: what is surprising must be able to teach
 _UNLIKELY = 0.25
 _SAMPLE = 8  # of promises below that one in so many is noted, by its hash and when: no rhythm is missed
 _ABSURD = 1e3  # no weight is that large
@@ -74,43 +69,6 @@ def features(promise: Association) -> list[float]:
         log1p(promise.agreeing) - 0.7,
         log(promise.pace_s + 0.1) - 1.0,
     ]
-
-
-def _probability(weights: list[float], known: list[float]) -> float:
-    total = 0.0
-    for weight, value in zip(weights, known, strict=True):
-        total += weight * value
-    return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, total))))
-
-
-class Odds:
-    """The weights of one dependency, and what is not known of them."""
-
-    __slots__ = ("_keep", "covariance", "rates", "weights")
-
-    def __init__(self, memory: float) -> None:
-        self._keep = 1.0 - 0.5 / memory
-        self.put(_WEIGHTS.copy(), np.diag(_VARIANCES))
-
-    def put(self, weights: Floats, covariance: Floats) -> None:
-        """Go on with these."""
-        self.weights, self.covariance = weights, covariance
-        self.rates: list[float] = weights.tolist()  # the same for reading, faster
-
-    def learn(self, known: array[float], true: bool) -> None:
-        """A promise was decided. What was learnt before fades towards the prior."""
-        keep, value = self._keep, np.array(known)
-        weights = _WEIGHTS + keep * (self.weights - _WEIGHTS)
-        covariance = keep * keep * self.covariance
-        covariance.flat[:: _SIZE + 1] += (1.0 - keep * keep) * _VARIANCES
-        probability = _probability(weights.tolist(), value.tolist())
-        doubt = max(_LEAST_DOUBT, probability * (1.0 - probability))
-        gain = covariance @ value
-        spread = 1.0 + doubt * float(value @ gain)
-        self.put(
-            weights + gain * ((float(true) - probability) / spread),
-            covariance - np.outer(gain, gain) * (doubt / spread),
-        )
 
 
 class _Open(NamedTuple):
@@ -151,7 +109,7 @@ class Calibration:
         """[hot] The same promise, with the probability that experience gives it. It is noted, and decided by
         whether the instance is asked for in the next ``within`` reads, before a copy would have expired."""
         odds, known = self._of(promise.key[0]), features(promise)
-        probability = _probability(odds.rates, known)
+        probability = odds.of(known)
         if promise.key_hash not in self._open and (
             probability >= _UNLIKELY or (promise.key_hash + self._clock) % _SAMPLE == 0
         ):
@@ -184,7 +142,7 @@ class Calibration:
         if odds is None:
             if len(self._odds) >= self._settings.max_dependencies and name:
                 return self._of("")
-            odds = self._odds[name] = Odds(self._settings.calibration_memory)
+            odds = self._odds[name] = Odds(_PRIOR, self._settings.calibration_memory)
         return odds
 
     def _expire(self) -> None:
