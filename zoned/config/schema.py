@@ -232,7 +232,7 @@ DEPENDENCY = (
     _policy("ttl_s", "ttl", units.duration(0.0, example="5m", above=True), "how long a copy is fresh",
             absent="what the origin says, else 5m"),
     _policy("coalesce", "coalesce", kinds.choice("auto", "zone", "fabric"),
-            "who shares one fetch: this zone (auto: the same, so far) or all zones"),
+            "who shares one fetch: this zone, or all by way of the home; auto: all where duplicates pay"),
     _policy("stale_while_revalidate_s", "stale_while_revalidate", units.duration(0.0),
             "serve a copy so long past its time while a new one comes"),
     _policy("stale_if_error_s", "stale_if_error", units.duration(0.0),

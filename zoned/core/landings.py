@@ -12,7 +12,7 @@ from zoned.core.actions import Action, AnswerPeer, Discard, Keep, Refuse, Serve,
 from zoned.core.events import FetchOutcome
 from zoned.core.flight import Landing
 from zoned.core.flight.flight import Waiter
-from zoned.core.names import InstanceKey, Instant, KeyHash
+from zoned.core.names import InstanceKey, Instant, KeyHash, fingerprint_of
 from zoned.core.records import Access, Reason, Source
 from zoned.core.stages import Stages
 
@@ -26,6 +26,7 @@ class Landings:
         self._cache = stages.cache
         self._prefetcher = stages.prefetcher
         self._chronicle = stages.chronicle
+        self._duplicates = stages.duplicates
         self.counters = {"stale_for_error": 0, "not_kept_invalidated": 0}
 
     def land(self, landing: Landing, ring_id: str, now: Instant) -> list[Action]:
@@ -39,6 +40,8 @@ class Landings:
             self._prefetcher.settled(flight.key, good, landing.size, now, giver)
         if not good:
             return self._failed(landing, ring_id, now)
+        if flight.reason is Reason.DEMAND and landing.source is not Source.PEER:
+            self._count_duplicates(landing, now)
         return [*self._keep(landing, now), *self._serve(landing, ring_id, now)]
 
     def account(
@@ -61,6 +64,14 @@ class Landings:
         near = bool(self._cache.holders(hashed)) if hit else source is Source.PEER
         self._tuner.access(key, hashed, size, now, hit, near, times)
         self._tuner.served(key.dependency, source, times)
+
+    def _count_duplicates(self, landing: Landing, now: Instant) -> None:
+        """Whether others fetched it as well shows in their digests; not if we fetched it for one of them."""
+        flight = landing.flight
+        if not any(waiter.peer for waiter in flight.waiters):
+            prices_s = self._observer.price(Source.PEER), self._observer.price(Source.ORIGIN)
+            one = fingerprint_of(flight.key_hash)
+            self._duplicates.fetched(flight.key.dependency, one, landing.node, prices_s, now.mono_s)
 
     def _keep(self, landing: Landing, now: Instant) -> list[Action]:
         flight = landing.flight

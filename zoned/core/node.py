@@ -60,7 +60,15 @@ class Node:
         self.leaving = False
         self.farewell = Farewell(settings.node, stages.swim, settings.placement.leave_hand_over_s)
         ring = self.agreement.settle(self.swim.members(), (), now)
-        self.peers = Peers(settings.node, settings.zone, settings.flight, stages.cache, stages.policies, ring)
+        self.peers = Peers(
+            settings.node,
+            settings.zone,
+            settings.flight,
+            stages.cache,
+            stages.policies,
+            ring,
+            stages.duplicates.pays,
+        )
         self.joining = Joining(settings, stages, self.peers, now)
         self.settling = Settling(settings, stages, self.peers, self.joining)
         self.reads = Reads(settings, stages, self.peers)

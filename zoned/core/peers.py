@@ -14,7 +14,7 @@ former ring; the one without it is that.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from zoned.core.actions import Action, Offer
 from zoned.core.cache import CacheController
@@ -27,6 +27,10 @@ from zoned.core.ring import Ring
 _REACHABLE = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.LEAVING)
 _FAR_S = 1e9  # a member whose round trip is not known yet is asked last
 _NOBODY: Mapping[NodeName, Summary] = {}
+
+
+def _never(dependency: Dependency) -> bool:
+    return False
 
 
 def serving_load(load: Load) -> float:
@@ -45,13 +49,16 @@ class Peers:
         cache: CacheController,
         policies: Mapping[Dependency, DependencyPolicy],
         ring: Ring,
+        pays: Callable[[Dependency], bool] = _never,
     ) -> None:
+        """``pays``: whether a dependency's misses had better go by way of their homes, where nobody says."""
         self._node = node
         self._zone = zone
         self._settings = settings
         self._holders = cache.holders
         self._claims = cache.directory.claims
         self._policies = policies
+        self._pays = pays
         self._members: dict[NodeName, Member] = {}
         self._summaries = _NOBODY
         self._busy: frozenset[NodeName] = frozenset()
@@ -142,7 +149,7 @@ class Peers:
         settings = self._settings
         if not self._distrusted or self._trusted(key, now_s):
             policy = self._policies.get(key.dependency)
-            fabric = policy is not None and policy.coalesce == "fabric"
+            fabric = policy is not None and self._by_home(policy)
             holders = self._holders(hashed)
             zone_owner = self._zone_owner(hashed) if self._zone_shared else ""
             home = self._fabric_owner(hashed) if fabric else ""
@@ -157,6 +164,9 @@ class Peers:
             settings.max_holders,
             settings.origin_tries,
         )
+
+    def _by_home(self, policy: DependencyPolicy) -> bool:
+        return policy.coalesce == "fabric" or (policy.coalesce == "auto" and self._pays(policy.name))
 
     def _zone_owner(self, hashed: KeyHash) -> NodeName:
         """The agent of our zone that owns the instance, "" if it is too busy to be asked by way of."""

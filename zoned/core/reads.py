@@ -25,7 +25,15 @@ from zoned.core.events import (
 from zoned.core.flight import FlightDesk
 from zoned.core.flight.flight import Waiter
 from zoned.core.landings import Landings
-from zoned.core.names import Dependency, InstanceKey, Instant, KeyHash, NodeName, key_hash
+from zoned.core.names import (
+    Dependency,
+    InstanceKey,
+    Instant,
+    KeyHash,
+    NodeName,
+    fingerprint_of,
+    key_hash,
+)
 from zoned.core.peers import Peers
 from zoned.core.promises import Association
 from zoned.core.records import Lookup, Reason, Source
@@ -94,6 +102,8 @@ class Reads:
         self._counts["peer_reads"] += 1
         self._stages.agreement.heard(event.sender, event.ring_id, now)
         hashed = key_hash(event.key)
+        if self._stages.duplicates:
+            self._stages.duplicates.asked(fingerprint_of(hashed))
         touch = event.purpose is not Purpose.PREFETCH
         entry = self._cache.peer_lookup(event.key, hashed, now, touch)
         if touch:

@@ -14,6 +14,7 @@ from zoned.core.cache import CacheController, Elsewhere, Going
 from zoned.core.chronicle import Chronicle
 from zoned.core.eviction import Demand, Worth
 from zoned.core.facts import FactBook
+from zoned.core.flight import Duplicates
 from zoned.core.forecast import Forecaster
 from zoned.core.gossip import Identity, Swim
 from zoned.core.graph import Analyzer
@@ -51,6 +52,7 @@ class Stages:
     tuner: Tuner
     worth: Worth
     chronicle: Chronicle
+    duplicates: Duplicates
     policies: Mapping[Dependency, DependencyPolicy]
     counted: bool  # whether the store's size is known beforehand, in copies
 
@@ -61,6 +63,8 @@ class Stages:
             for fingerprint in news.held:
                 if not lasting(fingerprint):
                     self.tuner.needed(fingerprint, now, kept=True)
+            if self.duplicates:
+                self.duplicates.claimed(news.node, news.held, now.mono_s)
         self.cache.heard(news)
 
     def counts_heard(self, news: CountsHeard, now: Instant) -> None:
@@ -136,6 +140,7 @@ def build(settings: NodeSettings, now: Instant) -> Stages:
         tuner=Tuner(settings.learning, store.max_objects, store.max_bytes, chance("learning"), worth, plain),
         worth=worth,
         chronicle=Chronicle(),
+        duplicates=Duplicates(settings.flight),
         policies=policies,
         counted=store.max_objects is not None,
     )

@@ -247,7 +247,7 @@ def _counters(view: View) -> Mapping[str, Mapping[str, float]]:
         "placement": dict(stages.planner.counters) | view.joining.counters,
         "cache": dict(stages.cache.counters),
         "prefetch": dict(stages.prefetcher.counters),
-        "flight": dict(view.reads.flights.counters),
+        "flight": dict(view.reads.flights.counters) | stages.duplicates.counters,
         "reads": dict(view.reads.counters),
         "learning": dict(stages.tuner.counters),
     }

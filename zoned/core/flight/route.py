@@ -1,11 +1,11 @@
 """Where to look for an instance that this zone does not hold, in which order.
 
-The order is: the agent of this zone that owns the shard (so that a zone asks once); the nearest holders that
-the directory names, the busy after the others; where it names none and no owner is to look for us, the former
-owner of a shard that has just changed hands; where coalescing over the fabric was asked for, the shard's
-owner; last the origin. Holders come before the owner because they cost one round trip and no origin fetch;
-the owner's hop costs a cold miss a round trip, which pays only where zones ask for the same new thing at the
-same time (warmth.md, point 5).
+The order is: the agent of this zone that owns the shard (so that a zone asks once); the nearest holders
+that the directory names, the busy after the others; where it names none and no owner is to look for us, the
+former owner of a shard that has just changed hands; where coalescing over the fabric was asked for, or pays
+(`duplicates`), the shard's owner; last the origin. Holders come before the owner because they cost one
+round trip and no origin fetch; the owner's hop costs a cold miss a round trip, which pays only where zones
+ask for the same new thing at the same time (warmth.md, point 5).
 
 Loops cannot happen: a COPY or PREFETCH read never makes its receiver fetch, and a forwarded read (OWNER)
 is answered by way of holders or the origin only.

@@ -29,6 +29,17 @@ class FlightSettings:
     """Former rings remembered for that (1 to 2 MB each). Range >= 1."""
     hedge_after_s: float = 1.0
     """When an attempt takes longer than this, the next one starts beside it; the first answer wins."""
+    duplicate_window_s: float = 3.0
+    """What another member holds so soon after we had it from the origin it fetched there as well. Range:
+    above twice ``gossip.holdings_flush_s``. Longer: copies that were passed on count as duplicates."""
+    duplicate_memory: float = 300.0
+    """Fetches over which duplicates fade. Range > 1. Shorter: a burst sends all misses by their homes."""
+    least_duplicate_fetches: float = 20.0
+    """Before so many nothing is said of a dependency. Range 1..duplicate_memory / 2."""
+    max_duplicate_fetches: int = 4096
+    """Fetches that may still turn out to be duplicates; the oldest are forgotten early."""
+    max_duplicate_lines: int = 1024
+    """Dependencies whose duplicates are counted; those of further ones are not (and that is counted)."""
     max_flights: int = 4096
     """Fetches under way at once; a read over it is refused (and counted), a prefetch waits."""
     max_waiters: int = 4096
