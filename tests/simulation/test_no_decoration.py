@@ -41,7 +41,9 @@ from zoned.core.summaries import Publisher
 
 K = key(1)
 SMALL = CacheSettings(max_bytes=None, max_objects=30, default_ttl_s=None, eviction="lru")
-GUESSING = replace(SMALL, guess_share=1.0)  # else the small store has no place for a guess ...
+GUESSING = replace(
+    SMALL, guess_share=1.0, guess_cost=1.0
+)  # else the small store has no place for a guess ...
 UNBRAKED = LearningSettings(max_loss=1.0)  # ... and the hour would stop it before the outcomes do
 
 
@@ -61,11 +63,12 @@ def fetched_ahead(solo: Solo, instance: InstanceKey, seconds: float) -> bool:
 
 
 def waste(solo: Solo, reason: Reason, count: int = 60) -> None:
-    """So many prefetches for that reason that are pushed out unused."""
+    """So many prefetches for that reason that are pushed out unused, a store's worth at a time."""
     for number in range(count):
         solo.admit(key(1000 + number), reason)
-    for number in range(40):
-        solo.have(key(2000 + number))
+        if number % 30 == 29:
+            for other in range(40):
+                solo.have(key(2000 + 40 * number + other))
     solo.wait(5.0)
 
 

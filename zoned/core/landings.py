@@ -84,8 +84,9 @@ class Landings:
             return []
         from_peer = landing.source is Source.PEER
         admission = self._cache.admit(
-            key, hashed, landing.size, landing.version, landing.ttl_s, flight.reason, now, from_peer
-        )
+            key, hashed, landing.size, landing.version, landing.ttl_s, flight.reason, now, from_peer,
+            asked=bool(flight.waiters),
+        )  # fmt: skip
         self._chronicle.came(hashed, flight.reason, landing.source, landing.node, admission.stored, now)
         actions: list[Action] = []
         if admission.stored:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.cache.test_controller import admit, look
 from zoned.core.cache import CacheController, CacheSettings
-from zoned.core.eviction import Books, Lru
+from zoned.core.eviction import Books, Hosting
 
 
 def cache(**options: object) -> CacheController:
@@ -34,7 +34,7 @@ def test_dependencies_change_policies_and_their_copies_keep_their_order() -> Non
     for rest in range(3):
         assert [n for n in after if n % 3 == rest] == [n for n in before if n % 3 == rest]
     one.advise("lru")
-    assert isinstance(one._held.policy, Lru) and sorted(names(one)) == sorted(before)
+    assert isinstance(one._held.policy, Hosting) and sorted(names(one)) == sorted(before)
     assert (one.eviction, one.choice.evictions) == ("lru", {})
 
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from zoned.core.cache.holdings import Holdings
 from zoned.core.cache.settings import AUTO
-from zoned.core.eviction import EVICTIONS, Books, Eviction, Value
+from zoned.core.eviction import EVICTIONS, Books, Eviction, Hosting, Value, alone
 from zoned.core.names import Dependency, InstanceKey, KeyHash
 
 _NONE: Mapping[Dependency, str] = {}
@@ -59,7 +59,7 @@ class Choice:
             numbers = index.dependencies
             held.switch(Books(*held.bounds, held.undivided, index.hashes, numbers, arm_of, held.worth))
         else:
-            held.switch(held.undivided(eviction))
+            held.switch(alone(eviction, *held.bounds, held.index.hashes, held.worth))
         return True
 
     def takes(self, key: InstanceKey, hashed: KeyHash, size: int) -> bool:
@@ -74,6 +74,8 @@ class Choice:
         taken, held = self._valued(key, hashed, size), self._held
         if taken is not None:
             return taken
+        if isinstance(held.policy, Hosting):
+            return held.policy.has_place(size, self._guess_share)
         return held.stay_s() is None or len(held.unproved) + 1 <= self._guess_share * len(held.policy)
 
     def _valued(self, key: InstanceKey, hashed: KeyHash, size: int) -> bool | None:

@@ -23,12 +23,14 @@ from zoned.core.cache.holdings import Copy, Holdings
 from zoned.core.cache.index import MAX_HEAT, REASON_SHIFT, REASONS, USED
 from zoned.core.cache.settings import CacheSettings
 from zoned.core.errors import StateError
-from zoned.core.eviction import EVICTIONS, Worth
+from zoned.core.eviction import EVICTIONS, Hosting, Worth
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash, key_hash
 from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Lookup, PrefetchOutcome, Reason
 
 _HIT, _STALE, _MISS = Lookup.HIT, Lookup.STALE, Lookup.MISS
 _NONE: Mapping[Dependency, str] = {}
+_GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
+_ORDERED = "replicate"  # the policy of dependencies whose homes keep copies, guess or no guess
 _STATE_VERSION = 1
 _MOST_TOUCHES = 3  # further ones at the same moment make no difference to any eviction policy
 
@@ -127,7 +129,9 @@ class CacheController:
         if slot is None or now[0] >= self._index.expires_s[slot]:
             return None
         if touch:
-            if self._settings.touch_for_peers:
+            policy = self._held.policy
+            hosted = isinstance(policy, Hosting) and policy.renew(slot)  # it is of no use to us
+            if self._settings.touch_for_peers and not hosted:
                 self._touch(slot)
             flags = self._index.flags[slot]
             if REASONS[flags >> REASON_SHIFT] is Reason.HOME and not flags & USED:
@@ -157,12 +161,14 @@ class CacheController:
         reason: Reason,
         now: Instant,
         from_peer: bool = False,
+        asked: bool = False,
     ) -> Admission:
         """A fetch brought this: keep it? ``ttl_s`` is what the source said of freshness.
 
         ``from_peer``: the copy comes from another agent, and ``ttl_s`` is what is left of its life (None: it
-        does not expire). Refused are what is too large and what would be expired at once; an older copy of
-        it goes then too. ``evicted`` also names copies that look-ups found expired since the last change.
+        does not expire). ``asked``: somebody waits for it, whatever it was fetched for. Refused are what is
+        too large, what would be expired at once, and guesses without a place; an older copy goes then too.
+        ``evicted`` also names copies that look-ups found expired since the last change.
         """
         now_s = self._ageing.tell(now)
         policy = self._policies.get(key.dependency, NO_POLICY)
@@ -172,7 +178,8 @@ class CacheController:
         if size > policy.max_object_bytes or fresh_s + kept_s(policy) <= 0 or number is None:
             evicted += self._held.refuse(key, key_hash, now_s)
             return Admission(stored=False, evicted=tuple(evicted))
-        copy = Copy(key, key_hash, number, size, version, now_s + fresh_s, reason)
+        guess = not asked and (reason in _GUESSES or (reason is Reason.HOME and policy.policy != _ORDERED))
+        copy = Copy(key, key_hash, number, size, version, now_s + fresh_s, reason, guess)
         stored, pushed_out = self._held.store(copy, now_s)
         if stored:
             self._ageing.expires(copy.expires_s)

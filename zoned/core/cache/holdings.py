@@ -14,7 +14,8 @@ from zoned.core.cache.digest import DigestChanges
 from zoned.core.cache.index import ANNOUNCED, REASON_BITS, REASON_SHIFT, REASONS, USED, Index
 from zoned.core.cache.outcomes import Outcomes
 from zoned.core.cache.settings import AUTO, CacheSettings
-from zoned.core.eviction import Book, Eviction, Worth, make
+from zoned.core.cache.stakes import Stakes
+from zoned.core.eviction import Book, Eviction, Hosting, Worth, alone, make
 from zoned.core.names import (
     FINGERPRINT_MASK,
     Dependency,
@@ -28,13 +29,12 @@ from zoned.core.records import Entry, Evicted, Reason
 _PROVED = (Reason.DRAIN, Reason.MIGRATE, Reason.HOME)
 """Copies that another zone gives up, or that the ring homes here, were used elsewhere: they need not prove
 themselves again, or a hand-over of many would push itself out."""
-_UNPROVED = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE)
-"""Guesses about demand: until the first use nothing but a promise speaks for such a copy."""
 _STAY_MEMORY = 64  # evictions behind the mean stay of a copy that nobody uses
 
 
 class Copy(NamedTuple):
-    """A copy that is to be stored; ``number`` is its dependency's in the index, times on the mono clock."""
+    """A copy that is to be stored; ``number`` is its dependency's in the index, times on the mono clock.
+    ``guess``: until the first use nothing but a promise speaks for it."""
 
     key: InstanceKey
     key_hash: KeyHash
@@ -43,6 +43,7 @@ class Copy(NamedTuple):
     version: str
     expires_s: float
     reason: Reason
+    guess: bool
 
 
 class Holdings:
@@ -56,7 +57,7 @@ class Holdings:
         self._reserved = 0  # slots that the policy has room for
         tracked, objects = settings.max_tracked_objects, settings.max_objects
         self.bounds = tracked if objects is None else min(objects, tracked), settings.max_bytes
-        self.policy: Eviction = self.undivided(first)
+        self.policy: Eviction = alone(first, *self.bounds, self.index.hashes, worth)
         self.digest = DigestChanges()
         self.counters: dict[str, int] = {
             "admitted": 0, "replaced": 0, "refused": 0, "evicted": 0, "expired": 0, "dropped": 0,
@@ -66,6 +67,8 @@ class Holdings:
         self._uses: dict[tuple[Dependency, Reason], int] = {}
         self.unproved: dict[KeyHash, None] = {}
         """Guesses that wait for their first use, oldest first."""
+        self._stakes = Stakes(settings.guess_cost, self.counters)
+        self._missed = 0  # by readers, here
         self._stay_s = 0.0
         self._stays = 0  # how many are behind it, up to _STAY_MEMORY
 
@@ -81,6 +84,9 @@ class Holdings:
         fresh = slot is None
         if slot is None:
             slot = self.index.add(copy.key_hash, copy.key.key, copy.number)
+            self._missed += copy.reason is Reason.DEMAND
+        if isinstance(self.policy, Hosting):
+            self._stakes.settle(self.policy, self._missed, now_s)
         pushed = self._place(copy, slot, fresh)
         stayed = True
         for other in pushed:
@@ -113,20 +119,24 @@ class Holdings:
     def _place(self, copy: Copy, slot: int, fresh: bool) -> list[int]:
         """Give the copy its place in the eviction order; whose slots that pushed out, perhaps its own."""
         policy = self.policy
+        guess = copy.guess
         if fresh:
             if slot >= self._reserved:
                 self._reserved = slot + slot // 8 + 16
                 policy.reserve(self._reserved)
-            pushed = policy.put(slot, copy.size)
-            if copy.reason in _PROVED:
-                policy.hit(slot)
-            return pushed
-        if policy.size_of(slot) == copy.size:
+        elif policy.size_of(slot) == copy.size:
             if copy.reason is Reason.DEMAND:  # a refresh is no use
                 policy.hit(slot)
             return []
-        policy.remove(slot)
-        return policy.put(slot, copy.size)
+        else:
+            guess = guess and isinstance(policy, Hosting) and slot in policy.guests
+            policy.remove(slot)
+        if guess and isinstance(policy, Hosting):
+            return policy.lodge(slot, copy.size)
+        pushed = policy.put(slot, copy.size)
+        if fresh and copy.reason in _PROVED:
+            policy.hit(slot)
+        return pushed
 
     def _write(self, copy: Copy, slot: int, fresh: bool, now_s: float) -> None:
         """Fill in the columns of a copy that has its place."""
@@ -145,7 +155,7 @@ class Holdings:
         if not index.flags[slot] & ANNOUNCED:
             self.digest.gain(fingerprint_of(copy.key_hash))
         index.flags[slot] = REASON_BITS[copy.reason] | ANNOUNCED
-        if copy.reason in _UNPROVED:
+        if copy.guess and copy.reason is not Reason.REFRESH:
             self.unproved[copy.key_hash] = None
         if copy.reason is not Reason.DEMAND:
             self.outcomes.fetched(dependency, copy.reason, now_s)
@@ -243,5 +253,5 @@ class Holdings:
         self.counters["switches"] += 1
 
     def undivided(self, eviction: str) -> Book:
-        """An empty policy for all copies."""
+        """An empty policy that may share the room with others."""
         return make(eviction, *self.bounds, self.index.hashes, self.worth)

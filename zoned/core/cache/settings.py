@@ -46,6 +46,9 @@ class CacheSettings:
     """Share of the copies that may be guesses which nobody has asked for yet, where the order of use decides
     who goes. Range 0..1. Higher: wrong guesses cost more hits. A full store with less than one place for them
     gets none."""
+    guess_cost: float = 0.004
+    """Where all goes by LRU: the hits that guesses may cost at most, net of those they bring, as a share of
+    plain LRU's misses (see ``stakes``). Range 0..1. An hour may lose twice that share."""
     heat_half_life_s: float = 21_600.0
     """Counts of uses are halved this often, so that the restart list follows the day. Range > 0."""
     outcome_half_life_s: float = 21_600.0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from zoned.core.eviction.books import ArmOf, Books
 from zoned.core.eviction.demand import Demand
+from zoned.core.eviction.hosting import Hosting
 from zoned.core.eviction.lru import Lru
 from zoned.core.eviction.policy import Book, Eviction, Slot
 from zoned.core.eviction.s3fifo import S3Fifo
@@ -44,6 +45,19 @@ def make(
     return Sieve(max_objects, max_bytes)
 
 
+def alone(
+    name: str,
+    max_objects: int | None,
+    max_bytes: int | None,
+    hashes: Sequence[KeyHash],
+    worth: Worth | None = None,
+) -> Eviction:
+    """The same for a whole store, where LRU hosts guesses: it need not share its room with other policies."""
+    if name == "lru":
+        return Hosting(max_objects, max_bytes, hashes)
+    return make(name, max_objects, max_bytes, hashes, worth)
+
+
 __all__ = [
     "EVICTIONS",
     "FINGERPRINTS",
@@ -55,6 +69,7 @@ __all__ = [
     "Books",
     "Demand",
     "Eviction",
+    "Hosting",
     "Lru",
     "S3Fifo",
     "Sieve",
@@ -62,5 +77,6 @@ __all__ = [
     "Table",
     "Value",
     "Worth",
+    "alone",
     "make",
 ]
