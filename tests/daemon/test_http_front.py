@@ -174,6 +174,26 @@ async def test_whose_read_it_is() -> None:
         assert clients == [b"user-7" + b"x" * 58, b"127.0.0.1"]
 
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("headers", "client"),
+    [
+        ({"X-Request-Id": "r-1"}, "r-1"),
+        ({"X-Request-Id": "r-1", "Zoned-Client": "user-7"}, "user-7"),
+        ({"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}, TRACE),
+        ({"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "X-Request-Id": "r-1"}, "r-1"),
+        ({"traceparent": "00-short-b7ad6b7169203331-01"}, "127.0.0.1"),
+        ({"traceparent": TRACE}, "127.0.0.1"),
+    ],
+)
+async def test_a_request_names_its_reads_where_no_client_does(headers: dict[str, str], client: str) -> None:
+    async with front() as f:
+        await f.get("/v1/d/shop/a", headers=headers)
+        assert [read.client for read in f.node.of(ev.Read)] == [client.encode()]
+
+
 async def test_reported_accesses_reach_the_node() -> None:
     async with front() as f:
         status, answer = await f.post(

@@ -161,9 +161,19 @@ class HttpFront:
 
 
 def _client(request: web.Request) -> bytes:
-    """Whose read this is: what the client says of itself, else where it comes from."""
-    said = request.headers.get("Zoned-Client") or request.remote or ""
-    return said.encode("utf-8", "surrogateescape")[:MAX_CLIENT_BYTES]
+    """Whose read this is: what the client says of itself, else the request that it is a part of, else where
+    it comes from. Behind one application all come from one address, and nothing would follow anything."""
+    headers = request.headers
+    said = (
+        headers.get("Zoned-Client") or headers.get("X-Request-Id") or _trace(headers.get("traceparent", ""))
+    )
+    return (said or request.remote or "").encode("utf-8", "surrogateescape")[:MAX_CLIENT_BYTES]
+
+
+def _trace(parent: str) -> str:
+    """The trace id of a W3C ``traceparent`` (version-trace-span-flags), "" if it is none."""
+    parts = parent.split("-")
+    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else ""
 
 
 def _cache_status(reply: ReadReply) -> str:
