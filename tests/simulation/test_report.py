@@ -103,6 +103,10 @@ def test_the_verdict_also_says_no() -> None:
     nothing = told(lru=100.0, zoned=100.4, oracle=98.0)
     assert "nothing to gain" in nothing and "Not even a clairvoyant could save more than 2.0 %" in nothing
     assert "zoned leaves such traffic alone" in told(lru=100.0, zoned=99.9, oracle=50.0)
+    assert "changes by 0.0 %" in told(lru=100.0, zoned=100.0)
+    assert "costs more than it gains" in told(lru=100.0, zoned=103.0) and "(3.0 % more)" in told(
+        lru=100.0, zoned=103.0
+    )
     assert "no verdict" in told(lru=100.0)
 
 

@@ -64,14 +64,22 @@ def test_envoy() -> None:
     skipped = Skipped()
     rows = list(envoy_rows(lines, "e.json", skipped))
     cluster = "outbound|8080||prices.shop.svc"
-    assert rows == [Row(1, 1714753200.25, None, cluster, "/v1/prices/42", 512, "6f1c")]
+    assert rows == [Row(1, 1714753200.25, None, cluster, "/v1/prices/42", 512, "192.0.2.7")]
     assert (skipped.other, skipped.meaningless) == (1, 2)
 
 
 def test_envoy_client_falls_back_to_the_address() -> None:
     record = {name: value for name, value in ENVOY.items() if name != "request_id"}
     rows = list(envoy_rows([json.dumps(record)], "e.json", Skipped()))
-    assert rows[0].client == "192.0.2.7:4711"
+    assert rows[0].client == "192.0.2.7"
+
+
+def test_an_id_of_each_request_groups_nothing_so_the_address_does() -> None:
+    edge = [ENVOY | {"request_id": f"r{n}", "x_forwarded_for": "198.51.100.4, 10.0.0.1"} for n in range(20)]
+    inside = [ENVOY | {"request_id": f"r{n // 4}"} for n in range(20)]
+    for records, clients in ((edge, {"198.51.100.4"}), (inside, {f"r{n}" for n in range(5)})):
+        rows = envoy_rows([json.dumps(record) for record in records], "e.json", Skipped())
+        assert {row.client for row in rows} == clients
 
 
 def test_logs_become_traces(tmp_path: Path) -> None:
@@ -94,3 +102,11 @@ def test_a_file_of_another_kind_is_an_error(tmp_path: Path) -> None:
     path.write_text("dear diary\n" * 9)
     with pytest.raises(TraceError, match=r"notes.txt:1: .*9 of 9 lines"):
         read([path], "combined")
+
+
+def test_lines_that_mean_nothing_are_told_from_those_that_are_no_reads(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("\n".join([GOOD, GOOD, GOOD, GOOD.replace("GET", "POST"), "garbage"]))
+    trace = read([path], "combined")
+    assert (len(trace), trace.skipped, trace.meaningless) == (3, 2, 1)
+    assert trace.notes[0].startswith("1 lines mean nothing as combined: ") and "a.log:5: " in trace.notes[0]

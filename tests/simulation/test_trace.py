@@ -166,3 +166,47 @@ def test_the_traces_in_the_project(name: str, accesses: int, objects: int, zones
     trace = read([DATA / f"{name}.csv.gz"])
     assert (len(trace), len(trace.instances), len(trace.zone_names)) == (accesses, objects, zones)
     assert trace.ts == sorted(trace.ts)
+
+
+def test_files_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -> None:
+    paths = []
+    for zone in ("eu", "us"):
+        (tmp_path / zone).mkdir()
+        paths.append(tmp_path / zone / "access.csv")
+        paths[-1].write_text("ts,object\n1,a\n")
+    assert read(paths).zone_names == ("eu", "us")
+    other = tmp_path / "us" / "ap.csv"
+    other.write_text("ts,object\n1,a\n")
+    assert read([*paths, other]).zone_names == ("access", "ap"), "several names: each is a zone"
+    with pytest.raises(TraceError, match="given twice"):
+        read([paths[0], paths[0]])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "excel.csv"
+    path.write_bytes(b"\xef\xbb\xbfts,object,size\r\n1,k,5\r\n2,k,5\r\n")
+    assert len(read([path])) == 2
+
+
+def test_milliseconds_are_no_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "ms.csv"
+    path.write_text("ts,object\n1700000000000,k\n")
+    with pytest.raises(TraceError, match=r"ms.csv:2: ts: expected Unix seconds.*milliseconds\?"):
+        read([path])
+
+
+def test_holes_of_months_are_not_lived_through_and_said(tmp_path: Path) -> None:
+    """One line of a host whose clock stood at 1970, and half a year between two samples."""
+    start, day = 1_700_000_000, 86_400
+    times = [7.0, *range(start, start + 100), *range(start + 200 * day + 50, start + 200 * day + 100)]
+    path = tmp_path / "odd.csv"
+    path.write_text("ts,object\n" + "".join(f"{at},k\n" for at in times))
+    trace = read([path])
+    assert trace.ts[-1] - trace.ts[0] < 2 * day and sorted(trace.ts) == trace.ts
+    assert [at % day for at in trace.ts] == [at % day for at in times], "it is the same time of day"
+    assert trace.busy_s() == 99 + 49
+    assert len(trace.notes) == 1
+    assert "19,676 days after 1970-01-01 00:00, and in 1 more such holes" in trace.notes[0]
+    (tmp_path / "even.csv").write_text("ts,object\n" + "".join(f"{day * n},k\n" for n in range(90)))
+    even = read([tmp_path / "even.csv"])
+    assert even.busy_s() == 89 * day and even.notes == ()

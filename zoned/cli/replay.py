@@ -29,7 +29,7 @@ from zoned.simulation import zoned_policy
 from zoned.simulation.moves import run as play_move
 from zoned.simulation.recording import Recording
 from zoned.simulation.replay import Replay, run
-from zoned.simulation.report import page, verdict
+from zoned.simulation.report import page, verdict, zones_text
 from zoned.simulation.results import ReplayOptions
 from zoned.simulation.rows import READERS
 from zoned.simulation.tolls import MoveResult
@@ -258,14 +258,16 @@ def _heading(finished: Replay) -> list[str]:
     unit = "bytes" if options.by_bytes else "objects"
     lines = [
         f"{trace.name}: {len(trace):,} requests for {len(trace.instances):,} objects in"
-        f" {len(trace.zone_names)} zones, the last {1 - options.warmup:.0%} measured",
+        f" {zones_text(trace)}, the last {1 - options.warmup:.0%} measured",
         f"cache {finished.capacity:,} {unit} a zone ({finished.share:.1%}),"
         f" local hit {_ms(options.hit_s)},"
         f" another zone +{_ms(options.rtt_s)}, origin +{_ms(options.origin_s)},"
         f" oracle sees {duration_text(options.window_s)}",
     ]
-    if trace.skipped:
-        lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out")
+    if trace.skipped > trace.meaningless:
+        other = trace.skipped - trace.meaningless
+        lines.append(f"{other:,} lines of the log were no cacheable reads and are left out")
+    lines += trace.notes
     if options.ablate:
         lines.append(f"zoned runs without {', '.join(options.ablate)}")
     if options.fitter is not None:

@@ -54,6 +54,8 @@ class Replay:
             "requests": len(trace),
             "measured": len(trace) - trace.warm_from(options.warmup),
             "skipped_lines": trace.skipped,
+            "meaningless_lines": trace.meaningless,
+            "notes": list(trace.notes),
             "zones": len(trace.zone_names),
             "zone_names": sorted(trace.zone_names),
             "unique": len(trace.instances),
@@ -80,7 +82,10 @@ def capacity_of(trace: Trace, share: float, objects: int | None, by_bytes: bool)
     """(capacity per zone, share it is): from a share, or from a fixed count of objects."""
     if objects is not None:
         return objects, objects / len(trace.instances)
-    return (trace.capacity_bytes(share) if by_bytes else trace.capacity(share)), share
+    room, whole = trace.capacity(share), len(trace.instances)
+    if by_bytes:
+        room, whole = trace.capacity_bytes(share), sum(trace.object_sizes)
+    return room, share if room <= share * whole + 1 else min(1.0, room / whole)  # four are the least
 
 
 def run(

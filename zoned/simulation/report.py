@@ -15,6 +15,7 @@ from zoned.simulation.recording import agreement
 from zoned.simulation.replay import CEILING, FLOOR, Replay
 from zoned.simulation.results import Mark, PolicyResult
 from zoned.simulation.tolls import MoveResult, Prepared
+from zoned.simulation.trace import Trace
 from zoned.status.dashboard.markup import Figure, Markup, percent, span, table, tag
 from zoned.status.dashboard.style import STYLE
 
@@ -33,6 +34,7 @@ _MEANS = {
     "oracle": "knows what the next window will ask for: nobody can do much better",
 }
 _LITTLE = 0.01  # of LRU's mean latency: less is not worth a new daemon
+_SHOWN_ZONES = 12
 _STRETCHES = 40  # points of a curve
 _STYLE = """
 .plot { width: 100%; max-width: 45rem; } .plot path { fill: none; } .plot .grid { stroke: var(--line); }
@@ -73,13 +75,21 @@ def verdict(finished: Replay) -> list[str]:
     gained = 1 - zoned.mean_latency_ms / lru.mean_latency_ms
     ceiling = finished.results.get(CEILING)
     possible = None if ceiling is None else 1 - ceiling.mean_latency_ms / lru.mean_latency_ms
+    if gained < -_LITTLE / 2:
+        return [
+            "On this log zoned costs more than it gains: the mean latency rises from"
+            f" {lru.mean_latency_ms:.1f} to {zoned.mean_latency_ms:.1f} ms ({percent(-gained)} more)."
+        ]
     if gained < _LITTLE:
         why = (
             f" Not even a clairvoyant could save more than {percent(max(0.0, possible))}."
             if possible is not None and possible < 5 * _LITTLE
             else " zoned leaves such traffic alone."
         )
-        return [f"On this log there is nothing to gain: the mean latency changes by {percent(-gained)}.", why]
+        return [
+            f"On this log there is nothing to gain: the mean latency changes by {percent(-gained)}.",
+            why,
+        ]
     said = [
         f"The mean latency falls from {lru.mean_latency_ms:.1f} to {zoned.mean_latency_ms:.1f} ms"
         f" ({percent(gained)} less), with {_change(zoned.origin_fetches, lru.origin_fetches)} fetches from"
@@ -89,6 +99,14 @@ def verdict(finished: Replay) -> list[str]:
     if gap is not None:
         said.append(f" That is {percent(gap)} of what a clairvoyant would gain.")
     return said
+
+
+def zones_text(trace: Trace) -> str:
+    """``3 zones (ap, eu, us)``."""
+    names = sorted(trace.zone_names)
+    more = f" and {len(names) - _SHOWN_ZONES} others" if len(names) > _SHOWN_ZONES else ""
+    count = "1 zone" if len(names) == 1 else f"{len(names)} zones"
+    return f"{count} ({', '.join(names[:_SHOWN_ZONES])}{more})"
 
 
 def _section(title: str, *inside: object) -> Markup:
@@ -105,14 +123,16 @@ def _heading(finished: Replay) -> list[Markup]:
     trace, options = finished.trace, finished.options
     unit = "bytes" if options.by_bytes else "objects"
     lines = [
-        f"{len(trace):,} requests for {len(trace.instances):,} objects in {len(trace.zone_names)} zones"
-        f" ({', '.join(sorted(trace.zone_names)[:12])}), {_day(trace.ts[0])} to {_day(trace.ts[-1])}",
+        f"{len(trace):,} requests for {len(trace.instances):,} objects in {zones_text(trace)},"
+        f" {_day(trace.ts[0])} to {_day(trace.ts[-1])}",
         f"Cache of {finished.capacity:,} {unit} a zone ({percent(finished.share)} of all). A local hit takes"
         f" {round(options.hit_s * 1e3, 2):g} ms, another zone {round(options.rtt_s * 1e3, 2):g} more,"
         f" the origin {round(options.origin_s * 1e3, 2):g} more.",
     ]
-    if trace.skipped:
-        lines.append(f"{trace.skipped:,} lines of the log were no cacheable reads and are left out.")
+    if trace.skipped > trace.meaningless:
+        other = trace.skipped - trace.meaningless
+        lines.append(f"{other:,} lines of the log were no cacheable reads and are left out.")
+    lines += [f"{note}." for note in trace.notes]
     return [tag("p", line) for line in lines]
 
 
@@ -255,7 +275,7 @@ def _costs(finished: Replay) -> Markup:
     zoned, lru = finished.results.get(ZONED), finished.results.get(FLOOR)
     if zoned is None or lru is None:
         return tag("p", "zoned and a plain LRU were not both among the policies", class_="none")
-    unused = zoned.prefetches - zoned.prefetch_used
+    unused = max(0, zoned.prefetches - zoned.prefetch_used)
     days = max((finished.trace.ts[-1] - finished.trace.ts[0]) / 86400 * (1 - finished.options.warmup), 1e-9)
     rows = (
         ("requests to origins", lru.origin_fetches, zoned.origin_fetches),

@@ -23,6 +23,8 @@ from zoned.core.errors import ZonedError
 CACHEABLE_STATUS = frozenset({"200", "203", "206", "304"})
 """Answers that a cache could have given: a whole or partial body, or "you have it already"."""
 COLUMNS = ("ts", "zone", "object", "size", "req")
+_FAR_S = 1e11  # the year 5138: no log of seconds is that far from 1970
+_GROUPS = 1.1  # accesses a request id: with fewer, it groups nothing
 MONTHS = {
     name: number
     for number, name in enumerate(
@@ -106,8 +108,11 @@ def _csv_row(fields: list[str], columns: dict[str, int], name: str, line: int) -
         ts = float(text)
     except ValueError:
         ts = math.nan
-    if not math.isfinite(ts):
-        raise TraceError(f"{name}:{line}: ts: expected Unix seconds, got {text[:40]!r} (example 1381638648)")
+    if not abs(ts) < _FAR_S:
+        hint = "; milliseconds?" if abs(ts) < math.inf else ""
+        raise TraceError(
+            f"{name}:{line}: ts: expected Unix seconds, got {text[:40]!r} (example 1381638648{hint})"
+        )
     size_at, zone_at, client_at = columns.get("size"), columns.get("zone"), columns.get("req")
     zone = fields[zone_at] if zone_at is not None else None
     if zone is not None and not (zone and zone.isprintable()):
@@ -154,9 +159,19 @@ def _combined_time(found: re.Match[str]) -> float | None:
 def envoy_rows(lines: Iterable[str], name: str, skipped: Skipped) -> Iterator[Row]:
     """Rows of Envoy's JSON access log with the usual field names (as Istio and Contour write it).
 
-    The client is the request id where there is one (it groups the calls that one request caused), else the
-    remote address. The dependency, for ``--dep-prefix``, is ``upstream_cluster``.
+    The client is the request id where it groups the calls that one request caused. At the edge each request
+    has its own; there, and where there is none, it is the remote address. The dependency, for
+    ``--dep-prefix``, is ``upstream_cluster``.
     """
+    found = list(_envoy_reads(lines, name, skipped))
+    requests = {row.client for row, _ in found}
+    grouped = len(found) >= _GROUPS * len(requests)
+    for row, address in found:
+        yield row if grouped and row.client else row._replace(client=address)
+
+
+def _envoy_reads(lines: Iterable[str], name: str, skipped: Skipped) -> Iterator[tuple[Row, str]]:
+    """Each read, its client the request id, and the address it came from."""
     for number, line in enumerate(lines, start=1):
         skipped.lines += 1
         try:
@@ -170,13 +185,21 @@ def envoy_rows(lines: Iterable[str], name: str, skipped: Skipped) -> Iterator[Ro
         elif record["method"] != "GET" or str(record["response_code"]) not in CACHEABLE_STATUS:
             skipped.other += 1
         else:
-            yield row
+            yield row, _address(record)
+
+
+def _address(record: dict[str, object]) -> str:
+    """Of whoever asked first, without the port: a browser has several connections."""
+    forwarded, remote = record.get("x_forwarded_for"), record.get("downstream_remote_address")
+    if isinstance(forwarded, str) and forwarded:
+        return forwarded.partition(",")[0].strip()
+    return str(remote or "").rpartition(":")[0] or str(remote or "")
 
 
 def _envoy_row(record: dict[str, object], number: int) -> Row | None:
     path = record.get("path") or record.get("x_envoy_origin_path")
     cluster = record.get("upstream_cluster")
-    clients = (record.get(field) for field in ("request_id", "x_request_id", "downstream_remote_address"))
+    clients = (record.get(field) for field in ("request_id", "x_request_id"))
     if not isinstance(path, str) or "method" not in record or "response_code" not in record:
         return None
     try:

@@ -19,7 +19,10 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey, Zone
 from zoned.simulation.rows import READERS, Row, Skipped, TraceError
@@ -32,6 +35,9 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _NOT_IN_NAMES = re.compile(r"[\s:/,\"\\\ud800-\udfff]+")
 MAX_NAME = 128
 """Longest name of a dependency, as in the configuration."""
+_DAY_S = 86400.0
+_HOLE_S = 30 * _DAY_S
+_MOST_HOLES = 16
 ONLY_ZONE = "default"
 """The zone of a single file that names none."""
 SHARED_DEPENDENCY = "default"
@@ -52,6 +58,8 @@ class Trace:
     instances: tuple[InstanceKey, ...]
     object_sizes: list[int]  # the largest size seen per instance, at least 1
     skipped: int = 0  # lines of access logs that were no cacheable reads
+    meaningless: int = 0  # those of them that were nothing of that format at all
+    notes: tuple[str, ...] = ()  # what a reader should know of how it was read, a line each
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -60,6 +68,16 @@ class Trace:
     def dependencies(self) -> tuple[Dependency, ...]:
         """Every dependency that occurs, sorted."""
         return tuple(sorted({instance.dependency for instance in self.instances}))
+
+    def busy_s(self) -> float:
+        """From the first access to the last, without holes longer than all the rest: a clock that was wrong,
+        or the days between two samples."""
+        left_s = self.ts[-1] - self.ts[0] if self.ts else 0.0
+        for gap_s in sorted(np.diff(self.ts).tolist(), reverse=True)[:_MOST_HOLES]:
+            if gap_s <= left_s / 2:
+                break
+            left_s -= gap_s
+        return left_s
 
     def warm_from(self, warmup: float) -> int:
         """The index of the first measured access."""
@@ -88,6 +106,15 @@ def stem_of(path: Path) -> str:
     return _as_dependency(stem)
 
 
+def _stems(paths: Sequence[Path]) -> list[str]:
+    """The name of each file's zone or dependency. Where all files are called the same (``eu/access.log``,
+    ``us/access.log``), it is their directories that tell them apart."""
+    stems = [stem_of(path) for path in paths]
+    folders = [_as_dependency(path.absolute().parent.name) for path in paths]
+    alike = len(paths) > 1 and len(set(stems)) == 1
+    return folders if alike and len(set(folders)) == len(paths) else stems
+
+
 def read(paths: Sequence[Path], kind: str = "csv", dep_prefix: bool = False) -> Trace:
     """Read one or several files into one trace.
 
@@ -97,16 +124,22 @@ def read(paths: Sequence[Path], kind: str = "csv", dep_prefix: bool = False) -> 
     """
     if dep_prefix and kind == "combined":
         raise TraceError("--dep-prefix: a combined log does not name a dependency (use csv or envoy)")
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if twice is not None:
+        raise TraceError(f"{twice}: given twice")
     builder = _Builder(len(paths) > 1, dep_prefix)
-    for path in paths:
+    for path, stem in zip(paths, _stems(paths), strict=True):
         skipped = Skipped()
-        builder.file(stem_of(path), READERS[kind](_lines(path), str(path), skipped), str(path))
+        builder.file(stem, READERS[kind](_lines(path), str(path), skipped), str(path))
         if skipped.meaningless * 2 > skipped.lines:
             raise TraceError(
                 f"{skipped.first_bad} ({skipped.meaningless} of {skipped.lines} lines mean"
                 f" nothing as {kind}; another --format?)"
             )
         builder.skipped += skipped.other + skipped.meaningless
+        builder.meaningless += skipped.meaningless
+        if skipped.meaningless:
+            builder.notes.append(f"{skipped.meaningless:,} lines mean nothing as {kind}: {skipped.first_bad}")
     return builder.trace(", ".join(str(path) for path in paths))
 
 
@@ -117,7 +150,7 @@ def _lines(path: Path) -> Iterator[str]:
         with io.BufferedReader(sys.stdin.buffer) if path == STDIN else path.open("rb") as raw:  # type: ignore[type-var]
             zipped = raw.peek(2)[:2] == _GZIP_MAGIC
             binary = gzip.GzipFile(fileobj=raw) if zipped else raw
-            with io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="") as text:
+            with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
                 yield from text
     except (OSError, EOFError, zlib.error) as error:
         raise TraceError(f"{path}: cannot be read: {error}") from error
@@ -140,7 +173,8 @@ class _Builder:
     """Collects the rows of all files, sorts them by time, gives numbers to names."""
 
     def __init__(self, several: bool, dep_prefix: bool) -> None:
-        self.skipped = 0
+        self.skipped = self.meaningless = 0
+        self.notes: list[str] = []
         self._several = several
         self._dep_prefix = dep_prefix
         self._rows: list[tuple[float, str, InstanceKey, int, bytes]] = []
@@ -184,6 +218,7 @@ class _Builder:
         if not rows:
             raise TraceError(f"{name}: no accesses in it")
         rows.sort(key=lambda row: row[0])  # stable; one pass when already sorted
+        ts = self._without_holes([row[0] for row in rows])
         zone_numbers: dict[str, int] = {}
         numbers: dict[InstanceKey, int] = {}
         zones = [zone_numbers.setdefault(row[1], len(zone_numbers)) for row in rows]
@@ -194,7 +229,7 @@ class _Builder:
                 largest[number] = row[3]
         return Trace(
             name=name,
-            ts=[row[0] for row in rows],
+            ts=ts,
             zones=zones,
             objects=objects,
             sizes=[row[3] for row in rows],
@@ -203,4 +238,31 @@ class _Builder:
             instances=tuple(numbers),
             object_sizes=largest,
             skipped=self.skipped,
+            meaningless=self.meaningless,
+            notes=tuple(self.notes),
         )
+
+    def _without_holes(self, ts: list[float]) -> list[float]:
+        """The times, with less than a day where nothing happens for a month or more: agents would live
+        through it, second by second. The time of day stays what it is."""
+        shift_s, shifted, holes = 0.0, list[float](), list[str]()
+        for number, at_s in enumerate(ts):
+            gap_s = at_s - ts[number - 1] if number else 0.0
+            if gap_s > _HOLE_S:
+                shift_s += gap_s - gap_s % _DAY_S
+                holes.append(f"{gap_s / _DAY_S:,.0f} days after {_date(ts[number - 1])}")
+            shifted.append(at_s - shift_s)
+        if holes:
+            more = f", and in {len(holes) - 1} more such holes" if len(holes) > 1 else ""
+            self.notes.append(
+                f"nothing happens for {holes[0]}{more} (a wrong clock?): what follows is played as if it were"
+                f" the next day, so its dates are too early here"
+            )
+        return shifted
+
+
+def _date(ts: float) -> str:
+    try:
+        return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return f"{ts:.0f}"

@@ -57,7 +57,7 @@ def paces(trace: Trace) -> Paces:
     summaries are staler than life's, never fresher, and staler where the trace is long, since turns take
     time. Digests go out as in life: they cost nothing while nothing changes, and a late one sends reads to
     the origin."""
-    span_s = trace.ts[-1] - trace.ts[0] if len(trace) else 0.0
+    span_s = trace.busy_s()
     reads = max(1, len(trace)) / max(1, len(trace.zone_names))  # of one zone
     reads_per_turn = min(_MOST_READS, max(_FEWEST_READS, reads / _TURNS))
     turn_s = max(1.0, span_s * reads_per_turn / reads)

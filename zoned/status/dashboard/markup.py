@@ -52,8 +52,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str) ->
 
 
 def percent(value: float) -> str:
-    """0.1234 -> ``12.3 %``, which does not break over a line."""
-    return f"{100 * value:.1f}\u00a0%"
+    """0.1234 -> ``12.3 %``, which does not break over a line; never ``-0.0 %``."""
+    return f"{100 * value:z.1f}\u00a0%"
 
 
 def size(count: float) -> str:
