@@ -38,7 +38,7 @@ Run = Callable[..., Result]
                 "misses_avoided",
                 "by dependency",
                 "no other has proved",
-                "each would have saved",
+                "(all)",
                 "as all that have",
             ],
         ),

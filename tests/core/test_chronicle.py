@@ -39,6 +39,23 @@ def test_the_oldest_is_forgotten() -> None:
     assert "8192 from local" in rows[-1]
 
 
+def test_what_happens_over_and_over_is_told_once_where_it_last_did() -> None:
+    one = Chronicle()
+    for number in range(30):
+        now = Instant(float(number), 0.0, 0.0)
+        one.came(1, Reason.DEMAND, Source.PEER, "n2", False, now)
+        one.gave_way(1, key(number), now)
+    one.went(1, "expired", Instant(40.0, 0.0, 0.0))
+    one.came(1, Reason.DEMAND, Source.ORIGIN, "", True, Instant(41.0, 0.0, 0.0))
+    assert one.of(1, Instant(50.0, 0.0, 0.0)) == [
+        "30 times since 50 s ago, the last 21 s ago: came from n2 for demand, not kept: worth less than what"
+        " would have had to go for it",
+        f"30 times since 50 s ago, the last 21 s ago: had to go for {key(29).text()}",
+        "10 s ago: expired",
+        "9 s ago: came from the origin for demand",
+    ]
+
+
 def test_a_life_from_fetch_to_eviction() -> None:
     solo = Solo(cache=CacheSettings(max_bytes=None, max_objects=1, default_ttl_s=None, eviction="lru"))
     solo.end(only(FetchOrigin, solo.read(key(1))), latency_s=0.2)

@@ -12,7 +12,7 @@ from tests.core.solo import DEP, SIZE, Solo, key, only
 from zoned.core import events as ev
 from zoned.core.actions import FetchOrigin
 from zoned.core.cache import CacheSettings
-from zoned.core.names import fingerprint_of, key_hash, shard_of
+from zoned.core.names import InstanceKey, fingerprint_of, key_hash, shard_of
 from zoned.core.records import DependencyPolicy, Source
 
 K = key(1)
@@ -115,6 +115,31 @@ def test_explain_tells_the_story_of_a_copy() -> None:
     solo.give(ev.Pause(paused=True))
     solo.wait(2.0)
     assert "movement of copies is paused" in lines(solo)
+
+
+def test_explain_says_first_that_a_dependency_is_not_configured() -> None:
+    said = Solo().node.explain(InstanceKey("priecs", b"/a"), Solo().now)
+    assert said[0] == "no dependency priecs is configured here; there are prices"
+    assert not any("no dependency" in line for line in Solo().node.explain(K, Solo().now))
+
+
+def test_explain_names_the_eviction_and_the_way_of_misses() -> None:
+    solo = Solo()
+    solo.have(K)
+    said = lines(solo)
+    assert "what goes first of prices: lru decides (" in said
+    assert "misses of what nobody holds go straight to the origin: 0% of these" in said
+
+
+def test_arms_that_are_not_played_say_what_they_would_have_saved() -> None:
+    solo = Solo()
+    for number in range(300):
+        solo.have(key(number % 120))
+    arms = {arm.arm: arm for arm in solo.node.snapshot(solo.now).arms}
+    assert arms["lru"].played and len(arms) == 4
+    for name in ("s3fifo", "sieve", "value"):
+        assert arms[name].why.startswith("would have saved "), arms[name]
+    assert "s more so far, but that is not proved" in arms["s3fifo"].why, "a loop is where LRU saves nothing"
 
 
 def test_explain_says_each_thing_once() -> None:

@@ -148,14 +148,16 @@ def _ledger_lines(value: Mapping[str, Any]) -> Iterable[str]:
         yield from _section("by dependency", rows_table(rows, *columns, "misses_avoided", "prefetched_bytes"))
     arms: Sequence[Mapping[str, Any]] = value.get("arms") or ()
     if arms:
-        yield from _section("eviction", rows_table(arms, "arm", "hit_ratio", "weight", "played", "why"))
+        title = "eviction (weight: how far the learner believes in it, 0 to 1)"
+        yield from _section(title, rows_table(arms, "arm", "hit_ratio", "weight", "played", "why"))
     if rows:
         chosen = rows_table(rows, "dependency", "eviction", "eviction_why")
         yield from _section("eviction by dependency", chosen)
     names = [str(arm["arm"]) for arm in arms]
-    saved = [{"dependency": row["dependency"], **(row.get("arms_saved_s") or {})} for row in rows]
-    if names and saved:
-        title = "seconds that each would have saved over plain LRU"
+    every = {"dependency": "(all)", "arms_saved_s": value.get("arms_saved_s")}
+    saved = [{"dependency": row["dependency"], **(row.get("arms_saved_s") or {})} for row in (every, *rows)]
+    if names and rows:
+        title = "seconds saved over a plain LRU that knows no other zone, had all gone by that eviction"
         yield from _section(title, rows_table(saved, "dependency", *names))
 
 

@@ -25,6 +25,7 @@ _READ = Struct("<QdIB")  # hash, mono seconds, times, source
 _FATE = Struct("<Qd")  # hash, mono seconds
 _SOURCES = tuple(Source)
 _MOST_TIMES = 0xFFFFFFFF
+_OFTEN = 4  # of the same are told as one
 
 
 class _Ring:
@@ -90,25 +91,45 @@ class Chronicle:
         self._note(key_hash, newcomer, now)
 
     def of(self, key_hash: KeyHash, now: Instant) -> list[str]:
-        """That instance's part, the oldest first; reads are summed up."""
-        lines = [
-            f"{now.mono_s - at_s:.0f} s ago: {_told(what)}"
-            for (one, at_s), what in zip(self._fates, self._told, strict=True)
-            if one == key_hash
+        """That instance's part, the oldest first; reads, and what happened over and over, are summed up."""
+        fates: dict[str, list[tuple[float, str]]] = {}
+        for (one, at_s), what in zip(self._fates, self._told, strict=True):
+            if one == key_hash:
+                fates.setdefault(_kind(what), []).append((now.mono_s - at_s, _told(what)))
+        told = [(row[-1][0], _summed(row)) for row in fates.values() if len(row) >= _OFTEN]
+        told += [
+            (ago_s, f"{ago_s:.0f} s ago: {text}")
+            for few in fates.values()
+            if len(few) < _OFTEN
+            for ago_s, text in few
         ]
+        lines = [text for _, text in sorted(told, key=lambda line: -line[0])]
         reads = [row for row in self._reads if row[0] == key_hash]
         if reads:
             counted: Counter[str] = Counter()
             for _, _, times, code in reads:
                 counted[_SOURCES[code].value] += times
-            told = ", ".join(f"{times} from {name}" for name, times in sorted(counted.items()))
+            answered = ", ".join(f"{times} from {name}" for name, times in sorted(counted.items()))
             first_s, last_s = now.mono_s - reads[0][1], now.mono_s - reads[-1][1]
-            lines.append(f"read here in the last {first_s:.0f} s: {told}; the last time {last_s:.0f} s ago")
+            lines.append(
+                f"read here in the last {first_s:.0f} s: {answered}; the last time {last_s:.0f} s ago"
+            )
         return lines
 
     def _note(self, key_hash: KeyHash, what: str | InstanceKey, now: Instant) -> None:
         self._fates.append(key_hash, now.mono_s)
         self._told.append(what)
+
+
+def _summed(row: list[tuple[float, str]]) -> str:
+    """What happened over and over in one line."""
+    (first_s, _), (last_s, text) = row[0], row[-1]
+    return f"{len(row)} times since {first_s:.0f} s ago, the last {last_s:.0f} s ago: {text}"
+
+
+def _kind(what: str | InstanceKey) -> str:
+    """What counts as the same happening."""
+    return what if isinstance(what, str) else ""
 
 
 def _told(what: str | InstanceKey) -> str:

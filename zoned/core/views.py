@@ -8,7 +8,17 @@ from math import inf
 
 from zoned.core.cache.settings import AUTO
 from zoned.core.joining import Joining
-from zoned.core.names import InstanceKey, Instant, NodeName, Shard, Zone, fingerprint_of, key_hash, shard_of
+from zoned.core.names import (
+    Dependency,
+    InstanceKey,
+    Instant,
+    NodeName,
+    Shard,
+    Zone,
+    fingerprint_of,
+    key_hash,
+    shard_of,
+)
 from zoned.core.placement import Roster, Stage, rehearse, room_of
 from zoned.core.reads import Reads
 from zoned.core.records import ArmScore, Forecast, LedgerLine, Plan, Rehearsal, Source
@@ -20,6 +30,7 @@ from zoned.core.summaries import is_drained
 
 _FIXED = "store.eviction says so"
 _PLAIN = "its policy is lru"
+_SHOWN = 12  # names in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +61,21 @@ def _arms(view: View) -> tuple[ArmScore, ...]:
     """The learner's arms; where the operator chose the eviction, that is what is played."""
     arms, chosen = view.stages.tuner.arms(), view.settings.cache.eviction
     if chosen == AUTO:
-        return arms
+        saved = dict(view.stages.tuner.ledger(view.stages.observer.price)[0].arms)
+        best = max((saved.get(arm.arm, 0.0) for arm in arms if arm.played), default=0.0)
+        return tuple(
+            arm if arm.played else arm._replace(why=_left(saved.get(arm.arm, 0.0) - best)) for arm in arms
+        )
     return tuple(
         arm._replace(played=arm.arm == chosen, why=_FIXED if arm.arm == chosen else "") for arm in arms
     )
+
+
+def _left(more_s: float) -> str:
+    """Why an arm is not played that would have saved so much more waiting than the one that is."""
+    if more_s <= 0.0:
+        return f"would have saved {-more_s:.1f} s less so far"
+    return f"would have saved {more_s:.1f} s more so far, but that is not proved, or it failed in some hour"
 
 
 def _ledger(view: View) -> tuple[LedgerLine, ...]:
@@ -121,7 +143,7 @@ def locate(view: View, key: InstanceKey) -> Location:
 def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
     """An instance's story here: copy, what became of it lately, holders, home, demand, plan."""
     stages = view.stages
-    lines: list[str] = []
+    lines = _unknown(view, key)
     entry = stages.cache.entry(key)
     if entry is None:
         lines.append(f"no copy in zone {view.settings.zone}")
@@ -153,7 +175,33 @@ def explain(view: View, key: InstanceKey, now: Instant) -> tuple[str, ...]:
     lines += stages.planner.why(
         key, key_hash(key), stages.agreement.ring, stages.cache, view.forecast, view.plan
     )
+    lines += _habits(view, key.dependency)
     return tuple(lines)
+
+
+def _unknown(view: View, key: InstanceKey) -> list[str]:
+    """Said first, or a typing mistake would have a story."""
+    names = sorted(view.stages.policies)
+    if key.dependency in names or not names:
+        return []
+    more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
+    return [f"no dependency {key.dependency} is configured here; there are {', '.join(names[:_SHOWN])}{more}"]
+
+
+def _habits(view: View, dependency: Dependency) -> list[str]:
+    """What goes for all copies of a dependency: by what they are evicted, and where misses go."""
+    stages = view.stages
+    line = next((one for one in _ledger(view) if one.dependency == dependency), None)
+    lines = (
+        [f"what goes first of {dependency}: {line.eviction} decides ({line.why})"] if line is not None else []
+    )
+    policy, twice = stages.policies.get(dependency), stages.duplicates.ratios.get(dependency)
+    if policy is not None and policy.coalesce == "auto" and twice is not None:
+        way = "go by way of the home" if stages.duplicates.pays(dependency) else "go straight to the origin"
+        lines.append(
+            f"misses of what nobody holds {way}: {twice:.0%} of these were fetched by other zones as well"
+        )
+    return lines
 
 
 def rehearsal(view: View, zone: Zone) -> Rehearsal:

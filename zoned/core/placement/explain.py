@@ -52,11 +52,18 @@ def _expectation(
     known = next((item for item in listed if item.key_hash == key_hash), None)
     if known is None:
         return "it is not among the instances that the forecast follows here"
-    verdict = "enough" if known.probability >= least else "too little"
-    return (
-        f"forecast: {known.expected:.2f} uses expected, P(use) {known.probability:.2f}, "
-        f"{verdict} for the threshold {least:.2f}"
+    assert forecast is not None
+    nearest = min(
+        [line.horizon_s for line in forecast.dependencies if line.dependency == dependency], default=0.0
     )
+    within = f" in the next {nearest / 60:g} min" if nearest else ""
+    verdict = "enough" if known.probability >= least else "too little"
+    bound = (
+        "no longer acted on: forecasts did not pay"
+        if least > 1.0
+        else f"{verdict} for the threshold {least:.2f}"
+    )
+    return f"forecast: {known.expected:.2f} uses expected{within}, P(use) {known.probability:.2f}, {bound}"
 
 
 def _planned(key_hash: KeyHash, held: bool, plan: Plan | None) -> list[str]:

@@ -205,7 +205,7 @@ def _learning(snapshot: Snapshot) -> Markup:
                 arm.requests,
                 percent(arm.hit_ratio),
                 round(arm.weight, 3),
-                f"in use: {arm.why}" if arm.played else "",
+                f"in use: {arm.why}" if arm.played else arm.why,
             )
             for arm in snapshot.arms
         ],
