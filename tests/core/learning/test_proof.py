@@ -51,6 +51,24 @@ def test_an_arm_stands_after_enough_good_hours_and_falls_by_one_bad() -> None:
     assert hours.stands(1)
 
 
+def test_what_saves_much_in_every_hour_may_be_behind_for_a_while_and_what_turns_around_may_not() -> None:
+    """38 % of LRU's cost are saved in an hour: a tenth of that may be lost in a stretch, beside the limit."""
+    better, turning = Hours(SETTINGS, 2), Hours(SETTINGS, 2)
+    for hours, odd in ((better, -5.0), (turning, 0.5)):
+        hours.watch([0.0, -1.0], 10.0, 100, 0.0)
+        end_s = 0.0
+        for number in range(12):
+            steps = [odd if number % 2 else -5.0] * 6
+            steps[2] += 5.0 + 2.0  # behind for ten minutes, as bursts leave it: 3.3 % of an hour
+            end_s = hour(hours, end_s, steps)
+    assert better.stands(1) and not turning.stands(1)
+    for hours in (better, turning):
+        hours.watch([0.0, 2.0], 1.0, 10, end_s + 60.0)
+    assert turning.fails(1) and not better.fails(1)
+    better.watch([0.0, 2.0], 1.0, 10, end_s + 120.0)
+    assert better.fails(1)
+
+
 def test_a_miss_or_two_of_few_reads_are_no_failure_and_as_many_of_a_proofs_worth_are() -> None:
     few, enough = Hours(SETTINGS, 2), Hours(SETTINGS, 2)
     for hours, reads in ((few, 1), (enough, 100)):
@@ -121,9 +139,12 @@ def test_hours_that_are_over_survive_a_restart() -> None:
     assert after.stands(1) and after.passed == hours.passed and after.worst(1) == hours.worst(1) > 0.0
     hour(after, 1e6, [-1.0, 2.0, 2.0])  # the clock begins anew; the hour that was open does, too
     assert after.fails(1) and not after.fails(0)
+    assert after.export_state(("lru", "s3fifo"))["earned"] == saved["earned"] != {"lru": 0.0, "s3fifo": 0.0}
+    del saved["earned"]  # as older agents left it
+    assert Hours.restored(saved, ("lru", "s3fifo"), SETTINGS).stands(1)
 
 
-@pytest.mark.parametrize("key", ["passed", "worst", "per_access"])
+@pytest.mark.parametrize("key", ["passed", "worst", "earned", "per_access"])
 @pytest.mark.parametrize(
     "value", [None, -1, 1e300, float("nan"), "x", [], {}, [1.0, float("inf")], {"lru": 0.0}]
 )

@@ -104,7 +104,7 @@ class Brake:
     __slots__ = ("_before", "_hours", "_on", "_settings", "stops")
 
     def __init__(self, settings: LearningSettings) -> None:
-        self._settings = replace(settings, proof_accesses=1)  # an hour, however few its reads
+        self._settings = replace(settings, proof_accesses=1, proof_credit=0.0)  # any hour, by the limit
         self._hours: dict[Dependency, Hours] = {}
         self._before: dict[Dependency, Tally] = {}
         self._on: tuple[Dependency, ...] = ()

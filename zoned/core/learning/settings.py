@@ -53,6 +53,10 @@ class LearningSettings:
     """How long such an hour lasts at least. Range > 0..1e6."""
     proof_accesses: int = 1000
     """... and how many accesses it has at least: in a few, one miss is more than a percent. Range 1..1e9."""
+    proof_credit: float = 0.1
+    """So much of what an arm saves in each of the last hours it may lose beyond ``max_loss`` within one.
+    Range 0..1. 0: a far better arm that is a few misses behind now and then is taken for one that turns, and
+    a zone alone goes by LRU for good; higher: what is good for hours and then turns costs more."""
     proof_decay: float = 0.95
     """What a loss in one hour is worth an hour later. Range 0..1."""
     trusted_arm: str = "value"
