@@ -1,4 +1,4 @@
-"""A dependency whose policy is ``lru`` is plain LRU: nothing is fetched ahead, and LRU decides what goes."""
+"""A dependency whose policy is ``lru`` is a plain cache: nothing of it is ever fetched ahead."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import pytest
 from tests.core.solo import DEP, Solo, key, some
 from zoned.core import events as ev
 from zoned.core.actions import FetchOrigin
-from zoned.core.cache import CacheSettings
-from zoned.core.eviction import Books
 from zoned.core.learning import LearningSettings
-from zoned.core.records import DependencyPolicy, Lookup
+from zoned.core.records import DependencyPolicy
 
 PAGE, PART = key(1), key(2)
 OTHER = key(3, "other")
@@ -53,30 +51,6 @@ def test_copies_in_use_are_refreshed_only_where_the_policy_allows(policy: str, a
         one.read(PAGE)
         one.wait(1.0)
     assert (one.node.prefetcher.counters["ordered_refresh"] > 0) == ahead
-
-
-def test_its_copies_go_by_lru_whatever_is_learnt_of_the_others() -> None:
-    one = solo("lru")
-    one.have(PAGE)
-    one.have(OTHER)
-    one.node.cache.advise("value", {DEP: "s3fifo"})
-    choice = one.node.cache.choice
-    assert isinstance(one.node.cache._held.policy, Books)
-    assert (choice.of(DEP), choice.of("other")) == ("lru", "value")
-    assert one.lookup(PAGE) is Lookup.HIT
-    lines = {line.dependency: line for line in one.node.snapshot(one.now).ledger}
-    assert (lines[DEP].eviction, lines[DEP].why) == ("lru", "its policy is lru")
-    assert lines["other"].why != "its policy is lru"
-
-
-def test_where_the_operator_chose_one_eviction_for_all_that_holds() -> None:
-    one = Solo(
-        policies=(DependencyPolicy(name=DEP, policy="lru"),),
-        cache=CacheSettings(max_bytes=None, max_objects=100, eviction="sieve"),
-    )
-    one.have(PAGE)
-    one.node.cache.advise("value")
-    assert one.node.cache.choice.of(DEP) == "sieve"
 
 
 def test_nothing_of_it_is_fetched_again_after_a_restart() -> None:

@@ -240,7 +240,7 @@ DEPENDENCY = (
     _policy("replicas", "replicas", kinds.integer(1, STAGE_DEFAULTS["ring"].preference_length, "2"),
             "home zones", absent="ring.replicas"),
     _policy("policy", "policy", kinds.choice("auto", "lru", "replicate"),
-            "auto: as it pays; lru: plain LRU, nothing fetched ahead; replicate: always in its home zones"),
+            "auto: as it pays; lru: never fetch ahead; replicate: always in its home zones"),
     _policy("max_object_bytes", "max_object", units.size(1), "larger answers are refused"),
     _key("dependency", "headers", kinds.headers(), "sent to the origin", default=()),
     _key("dependency", "timeout", units.duration(0.0, above=True), "one attempt at the origin, whole",

@@ -29,7 +29,6 @@ from zoned.core.stages import Stages
 from zoned.core.summaries import is_drained
 
 _FIXED = "store.eviction says so"
-_PLAIN = "its policy is lru"
 _SHOWN = 12  # names in a sentence
 
 
@@ -82,12 +81,11 @@ def _ledger(view: View) -> tuple[LedgerLine, ...]:
     """The ledger, with the eviction that each dependency's copies really go by."""
     stages, auto = view.stages, view.settings.cache.eviction == AUTO
     choice, why = stages.cache.choice, stages.tuner.why
-    plain = {name for name, policy in stages.policies.items() if policy.policy == "lru"}
     return tuple(
         replace(
             line,
             eviction=choice.of(line.dependency),
-            why=(_PLAIN if line.dependency in plain else why(line.dependency)) if auto else _FIXED,
+            why=why(line.dependency) if auto else _FIXED,
         )
         for line in stages.tuner.ledger(stages.observer.price)
     )

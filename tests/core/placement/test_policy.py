@@ -42,7 +42,7 @@ def test_the_operators_word() -> None:
 def test_the_sharding_configuration_adds_up() -> None:
     some = policies(DependencyPolicy(name="a", policy="lru"), DependencyPolicy(name="b", policy="replicate"))
     lines = sharding_lines(RING, some, ["c"], SETTINGS)
-    for name, word in (("a", "plain LRU"), ("b", "replicated"), ("c", "by demand")):
+    for name, word in (("a", "plain cache"), ("b", "replicated"), ("c", "by demand")):
         mine = [line for line in lines if line.dependency == name]
         assert sum(line.shards for line in mine) == SHARDS
         assert len(mine) == SETTINGS.max_lines_per_dependency < len(RING.groups(2))

@@ -8,7 +8,7 @@ places with these.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from zoned.core.cache.holdings import Holdings
@@ -22,16 +22,13 @@ _NONE: Mapping[Dependency, str] = {}
 class Choice:
     """Which policy each dependency's copies go by."""
 
-    __slots__ = ("_free", "_guess_share", "_held", "_plain", "eviction", "evictions")
+    __slots__ = ("_free", "_guess_share", "_held", "eviction", "evictions")
 
-    def __init__(
-        self, held: Holdings, chosen: str, guess_share: float, plain: Collection[Dependency] = ()
-    ) -> None:
-        """``chosen``: by the operator, perhaps `AUTO`; ``plain``: those that go by LRU whatever is learnt."""
+    def __init__(self, held: Holdings, chosen: str, guess_share: float) -> None:
+        """``chosen``: by the operator, perhaps `AUTO`."""
         self._held = held
         self._free = chosen == AUTO
         self._guess_share = guess_share
-        self._plain = dict.fromkeys(plain, "lru")
         self.eviction = "lru" if self._free else chosen
         """What all go by that have no policy of their own."""
         self.evictions: dict[Dependency, str] = {}
@@ -43,7 +40,7 @@ class Choice:
 
     def follow(self, eviction: str, evictions: Mapping[Dependency, str] = _NONE) -> bool:
         """The learner's choice, for all, and for those that go by another. False: nothing has changed."""
-        own = {name: other for name, other in {**evictions, **self._plain}.items() if other != eviction}
+        own = {name: other for name, other in evictions.items() if other != eviction}
         for name in (eviction, *own.values()):
             assert name in EVICTIONS, f"unknown eviction {name!r}"
         if not self._free or (eviction == self.eviction and own == self.evictions):

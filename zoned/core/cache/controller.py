@@ -62,8 +62,7 @@ class CacheController:
         self.entries = self._held.entries
         self.fingerprints = self._held.fingerprints
         self.capacity_left = self._held.capacity_left
-        plain = [name for name, policy in policies.items() if policy.policy == "lru"]
-        self.choice = Choice(self._held, settings.eviction, settings.guess_share, plain)
+        self.choice = Choice(self._held, settings.eviction, settings.guess_share)
         self.takes = self.choice.takes
         self.keeps_guess = self.choice.keeps_guess
         self.stay_s = self._held.stay_s

@@ -24,7 +24,7 @@ the power of dependencies). Paper, for searching one step at a time: Cidon et al
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -110,7 +110,6 @@ class Mixing:
         "_ledger",
         "_mix",
         "_name",
-        "_plain",
         "_settings",
         "_shadow",
         "_trial",
@@ -120,17 +119,8 @@ class Mixing:
         "won",
     )
 
-    def __init__(
-        self,
-        settings: LearningSettings,
-        shadow: Shadow,
-        ledger: Ledger,
-        hedge: Hedge,
-        plain: Collection[Dependency] = (),
-    ) -> None:
-        """``plain``: for these nothing is tried."""
+    def __init__(self, settings: LearningSettings, shadow: Shadow, ledger: Ledger, hedge: Hedge) -> None:
         self._settings = settings
-        self._plain = frozenset(plain)
         self._shadow, self._ledger, self._hedge = shadow, ledger, hedge
         self._mix: Contender | None = None
         self._trial: Contender | None = None
@@ -293,9 +283,6 @@ class Mixing:
         least = max(settings.trial_share * requests, settings.review_accesses)
         busy = [name for name, line in lines.items() if name != OTHER and line.requests >= least]
         if len(busy) < 2:
-            return
-        busy = [name for name in busy if name not in self._plain]
-        if not busy:
             return
         for change in [change for change in self._failed if change[0] not in lines]:
             del self._failed[change]

@@ -56,7 +56,7 @@ class Tuner:
         plain: Collection[Dependency] = (),
     ) -> None:
         """The capacities are the store's (None: unbounded); ``rng`` picks the sampled keys of a large one;
-        ``plain``: dependencies that go by LRU without any guess, as their operator says."""
+        ``plain``: dependencies of which nothing may be guessed, as their operator says."""
         assert settings.arms and settings.arms[0] == LRU, f"the first arm must be lru, got {settings.arms}"
         if worth is None:  # then no arm can go by it
             settings = replace(settings, arms=tuple([arm for arm in settings.arms if arm != VALUE]))
@@ -68,7 +68,7 @@ class Tuner:
         self._ledger = Ledger(settings, arms)
         self._lines = self._ledger.lines
         self._hedge = Hedge(settings)
-        self._mixing = Mixing(settings, self._shadow, self._ledger, self._hedge, plain)
+        self._mixing = Mixing(settings, self._shadow, self._ledger, self._hedge)
         self.never = {(name, reason): STOP for name in plain for reason in _UNASKED}
         """The thresholds of what is never fetched ahead, learnt or not."""
         self._loss = LossGuard(settings)

@@ -2,7 +2,8 @@
 
     replicate   the home zones keep a copy, always: for what must survive the loss of a zone warm
     auto        prediction decides; homes keep a copy only where that pays by measured latencies
-    lru         nothing is ever fetched that nobody asked for: the plain cache, as a control
+    lru         nothing is ever fetched that nobody asked for: a plain cache, as a control; what goes first
+                is decided as for all, by store.eviction
 
 Plain "each miss goes through its home, which keeps a copy" made real traces slower (house copies push out
 local ones), so it is the operator's word, never the default.
@@ -23,7 +24,7 @@ REPLICATE, AUTO, LRU = "replicate", "auto", "lru"
 _WORDS = {
     REPLICATE: "replicated: the home zones always keep a copy",
     AUTO: "by demand: homes keep a copy where it pays",
-    LRU: "plain LRU: nothing is fetched ahead; homes only coalesce misses",
+    LRU: "as a plain cache: nothing is fetched ahead; homes only coalesce misses",
 }
 
 
