@@ -24,7 +24,7 @@ REPLICATE, AUTO, LRU = "replicate", "auto", "lru"
 _WORDS = {
     REPLICATE: "replicated: the home zones always keep a copy",
     AUTO: "by demand: homes keep a copy where it pays",
-    LRU: "as a plain cache: nothing is fetched ahead; homes only coalesce misses",
+    LRU: "plain cache: nothing is fetched ahead; homes only coalesce misses",
 }
 
 
