@@ -295,6 +295,11 @@ class Shadow:
         if self._limit is not None:
             self._fit_sample()
 
+    @property
+    def mean_size(self) -> float:
+        """Bytes of what was asked for, on average; 0 while no size is known."""
+        return self._size_sum / self._size_count if self._size_count else 0.0
+
     def _sized(self, size: int) -> int:
         """The size, or the mean of the sizes seen where it is not known (else it would take no room)."""
         if size > 0:

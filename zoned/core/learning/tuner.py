@@ -22,6 +22,7 @@ from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger, Tally
 from zoned.core.learning.mixing import Mixing, saved_mix
+from zoned.core.learning.reward import Toll, least_probability, moved_s
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import Cost, Shadow, grown
 from zoned.core.learning.thresholds import STOP, Thresholds
@@ -40,6 +41,7 @@ from zoned.core.records import (
 LRU = "lru"
 
 _UNASKED = (Reason.ASSOCIATION, Reason.REFRESH)  # what does not go by the plan
+_NOTABLE = 0.01  # a least probability below this changes nothing
 _MOST_REPEATS = 3  # further hits at the same moment make no difference to any policy
 
 
@@ -54,9 +56,11 @@ class Tuner:
         rng: Random,
         worth: Worth | None = None,
         plain: Collection[Dependency] = (),
+        transfer_s_per_mib: float = 0.0,
     ) -> None:
         """The capacities are the store's (None: unbounded); ``rng`` picks the sampled keys of a large one;
-        ``plain``: dependencies of which nothing may be guessed, as their operator says."""
+        ``plain``: dependencies of which nothing may be guessed, as their operator says;
+        ``transfer_s_per_mib``: what moving a MiB has to save."""
         assert settings.arms and settings.arms[0] == LRU, f"the first arm must be lru, got {settings.arms}"
         if worth is None:  # then no arm can go by it
             settings = replace(settings, arms=tuple([arm for arm in settings.arms if arm != VALUE]))
@@ -65,6 +69,8 @@ class Tuner:
         self._shadow = Shadow(
             arms, capacity_objects, capacity_bytes, settings.sample_objects, rng.getrandbits(24), worth
         )
+        self._transfer_s_per_mib = transfer_s_per_mib
+        self._room = capacity_objects, capacity_bytes
         self._ledger = Ledger(settings, arms)
         self._lines = self._ledger.lines
         self._hedge = Hedge(settings)
@@ -128,7 +134,7 @@ class Tuner:
             return promise
         line = self._lines.get(promise.key[0])
         lifetime_s = None if line is None else line.ttl_s
-        return self._calibration.judged(promise, self._shadow.copies, now[0], lifetime_s)
+        return self._calibration.judged(promise, _places(*self._room, self._shadow), now[0], lifetime_s)
 
     def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""
@@ -182,7 +188,7 @@ class Tuner:
         return Advice(
             eviction=plays.rest,
             evictions=plays.own,
-            thresholds=self._thresholds.all(stopped) | self.never,
+            thresholds=self._worthwhile(self._thresholds.all(stopped), prices) | self.never,
             refit=self._drift.review(forecast, now),
         )
 
@@ -263,6 +269,19 @@ class Tuner:
         lru_alone = self._hedge.played == 0 and not self._mixing.played
         return lru_alone and self._shadow.rate == 1.0
 
+    def _worthwhile(
+        self, thresholds: dict[tuple[Dependency, Reason], float], prices: Callable[[Source], float]
+    ) -> dict[tuple[Dependency, Reason], float]:
+        """The same, none below where a guess that goes wrong moves more than one that comes true saves. The
+        plan weighs that by itself, copy by copy."""
+        saved_s, price = max(0.0, prices(Source.ORIGIN) - prices(Source.LOCAL)), self._transfer_s_per_mib
+        for name, line in self._lines.items():
+            size = line.prefetched_bytes / line.prefetched if line.prefetched else self._shadow.mean_size
+            least = least_probability(saved_s, moved_s(size, price))
+            for reason in _UNASKED if least >= _NOTABLE else ():
+                thresholds[name, reason] = max(thresholds.get((name, reason), 0.0), least)
+        return thresholds
+
     def _apart(self, played: int, other: int) -> float:
         arms = self._shadow.arms
         return self._shadow.apart(arms[played], arms[other]) / self._batch_reads
@@ -270,9 +289,9 @@ class Tuner:
     def _review_arms(self, prices: Callable[[Source], float], now: Instant) -> None:
         tally = self._ledger.total().tally()
         costs = [arm.cost for arm in self._shadow.arms]
-        hit_s, origin_s = prices(Source.LOCAL), prices(Source.ORIGIN)
-        # A miss that another zone serves counts as the part of one that it costs.
-        part = min(1.0, max(0.0, (origin_s - prices(Source.PEER)) / max(1e-9, origin_s - hit_s)))
+        moved = moved_s(self._shadow.mean_size, self._transfer_s_per_mib)
+        toll = Toll(prices(Source.LOCAL), prices(Source.PEER) + moved, prices(Source.ORIGIN) + moved)
+        part = toll.part
         lately, accesses = _grown(self._seen_cost, costs, part), tally.requests - self._seen
         alone = costs[0][0] - self._seen_cost[0][0]
         self._hedge.watch(lately, alone, accesses, now.mono_s)
@@ -288,10 +307,19 @@ class Tuner:
         cost = _grown(before, costs, part)
         if max(cost) > min(cost):  # before the store is full all arms do the same, which says nothing
             self._batch_reads = batch.requests
-            self._hedge.learn([count / batch.requests for count in cost], hit_s, origin_s)
-            self._mixing.learn(cost, part, batch.requests, max(0.0, origin_s - hit_s))
+            self._hedge.learn([count / batch.requests for count in cost], toll.hit_s, toll.origin_s)
+            self._mixing.learn(cost, part, batch.requests, toll.miss_s)
         else:
             self._mixing.skip()
+
+
+def _places(objects: int | None, size: int | None, shadow: Shadow) -> float:
+    """[hot] How many copies the store has room for: what comes stays for about so many reads. A store that is
+    filling keeps it for longer; by the copies that it has so far no promise would be seen to come true."""
+    most = math.inf if objects is None else objects
+    if size is not None and shadow.mean_size:
+        most = min(most, size / shadow.mean_size)
+    return most if most < math.inf else shadow.copies
 
 
 def _grown(before: list[Cost], costs: list[Cost], part: float) -> list[float]:
