@@ -15,6 +15,8 @@ that nobody can help another.
     inverted   a steep popularity, turned around every hour
     looped     a client goes round a list, which is a little smaller than the store, a little larger, far
                smaller, far larger, by the hour
+    parted     all zones read the same in even hours, so that what is made for sharing is played; in odd ones
+               each reads its own as in the odd hours of ``betrayed``
     walked     clients go along a list in its order, which is another one every hour; the rest just fits
 """
 
@@ -109,6 +111,27 @@ def betrayed(seed: int, copies: int, reads: int, hours: int, zones: int = 3, sha
     return trace_of(rows, zones, shared)
 
 
+def parted(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
+    """See above. ``shared`` changes nothing: who shares what is the point."""
+    rng, rows, fresh = random.Random(seed), [], 10**6
+    recent: list[list[int]] = [[] for _ in range(zones)]
+    most = int(0.8 * copies)
+    for number in range(hours * reads):
+        zone = rng.randrange(zones)
+        window = recent[zone]
+        if number // reads % 2 == 0:
+            item = int(4 * copies * rng.random() ** 2)
+        elif len(window) < most or rng.random() < 0.25:
+            fresh += 1
+            item = fresh
+            window.append(item)
+            del window[: max(0, len(window) - most)]
+        else:
+            item = rng.choice(window)
+        rows.append((number * HOUR_S / reads, zone, item, rng.randrange(12)))
+    return trace_of(rows, zones, shared=True)
+
+
 def paired(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
     """See above. There are five times as many instances as a store holds."""
     rng, rows, at_s = random.Random(seed), [], 0.0
@@ -195,7 +218,7 @@ def walked(seed: int, copies: int, reads: int, hours: int, zones: int = 3, share
 
 
 SHAPES: dict[str, Callable[..., Trace]] = {
-    shape.__name__: shape for shape in (turned, betrayed, paired, trapped, inverted, looped, walked)
+    shape.__name__: shape for shape in (turned, betrayed, paired, trapped, inverted, looped, parted, walked)
 }
 
 

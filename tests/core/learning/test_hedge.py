@@ -154,6 +154,29 @@ def test_a_lost_trust_outlives_a_restart() -> None:
     assert after.played == 0
 
 
+def hours(hedge: Hedge, start_h: int, grown: float, count: int) -> list[int]:
+    """Hours in which the trusted arm misses so much more often than LRU; what is played at each one's end."""
+    played = []
+    for hour in range(start_h, start_h + count):
+        for step in range(60):
+            hedge.watch([50.0, 50.0, 50.0 + grown], 50.0, 100, 3600.0 * hour + 60.0 * step)
+        played.append(hedge.played)
+    return played
+
+
+def test_an_hour_in_which_the_trusted_arm_surely_loses_is_lrus() -> None:
+    hedge, value = Hedge(TRUSTING), TRUSTING.arms.index("value")
+    hedge.trust()
+    assert hours(hedge, 0, -20.0, 3) == [value] * 3 and hedge.trusting
+    assert hours(hedge, 3, 5.0, 2) == [LRU] * 2 and not hedge.trusting
+    assert "lost" in hedge.why
+    after = Hedge(TRUSTING)
+    after.restore_state(msgpack.unpackb(msgpack.packb(hedge.export_state())))
+    for one in (hedge, after):
+        back = hours(one, 5, -20.0, 4)
+        assert back[0] == LRU and back[-1] == value and one.trusting, "an hour later it has its place again"
+
+
 def test_a_setting_without_the_trusted_arm_trusts_nobody() -> None:
     hedge = Hedge(LearningSettings(arms=("lru", "sieve")))
     hedge.trust()

@@ -33,6 +33,18 @@ def test_the_rise_is_the_largest_loss_over_any_stretch(steps: list[float]) -> No
     assert abs(rise.most - max(0.0, worst)) < 1e-9
 
 
+def test_a_loss_is_sure_when_it_is_beyond_chance() -> None:
+    steady, uneven, gaining = Rise(3.0), Rise(3.0), Rise(3.0)
+    for step in range(40):
+        steady.add(1.0)
+        uneven.add(30.0 if step == 20 else 0.1)
+        gaining.add(-4.0 if step % 2 else 3.0)
+        assert (steady.sure > 0.0) == (step >= 9)
+    assert steady.sure == steady.most == 40.0
+    assert uneven.sure < 3.0 < uneven.most, "one piece of bad luck"
+    assert gaining.sure == 0.0 and gaining.most == 3.0
+
+
 def test_an_arm_stands_after_enough_good_hours_and_falls_by_one_bad() -> None:
     hours = Hours(SETTINGS, 2)
     hours.watch([0.0, -1.0], 10.0, 100, 0.0)

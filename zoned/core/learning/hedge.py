@@ -10,7 +10,8 @@ brakes: a challenger must be faster by ``hysteresis_ratio``, and by so much that
 change in the batches remembered (what it would hold and we do not has to be fetched first); and nothing but
 LRU is played unless the guard agrees and no hour has spoken against it (``proof``). One exception: where
 zones are seen to serve one another, the arm made for that is played on trust, since in a small zone proof
-takes longer than the day; it loses that for good when another arm is measured to be better. Rejected: EXP3,
+takes longer than the day; it loses that for good when another arm is measured to be better, and gives way to
+LRU for hours in which it surely loses (when zones stop sharing, say). Rejected: EXP3,
 UCB, Thompson sampling (48, 66 and 79 % of the best in our simulation; this: 96). Paper: Freund and Schapire
 1997; for the guard, Wu et al., Conservative Bandits, ICML 2016.
 """
@@ -41,6 +42,7 @@ class Hedge:
         "_advantage",
         "_edge",
         "_latency",
+        "_paused",
         "_settings",
         "_trust",
         "_trusted",
@@ -61,6 +63,7 @@ class Hedge:
         )
         self._edge = [Discounted(settings.decay) for _ in settings.arms]  # on the trusted arm, s
         self._trust = _NOT_GIVEN
+        self._paused: int | None = None  # in which hour the trusted arm turned out to lose
         self.hours = Hours(settings, len(settings.arms))
         """How each arm did against LRU, hour by hour."""
         self.played = 0
@@ -94,14 +97,25 @@ class Hedge:
         itself for long may turn bad within minutes."""
         if self.hours.began or max(costs) > min(costs):  # a store that is not full yet says nothing
             self.hours.watch([cost - alone for cost in costs], alone, accesses, now_s)
-        if self.played and self._trust != _GIVEN and self.hours.fails(self.played):
+        before = self.played
+        if self._trust == _GIVEN:
+            self._watch_trusted()
+        elif self.played and self.hours.fails(self.played):
             self.played = 0
-            self.changes += 1
+        self.changes += self.played != before
+
+    def _watch_trusted(self) -> None:
+        """An hour in which it loses is LRU's; the first in which it did not lose is its own again."""
+        hour = self.hours.passed
+        if self.hours.surely_fails(self._trusted):
+            self._paused, self.played = hour, 0
+        elif self._paused is not None and hour > self._paused + 1:
+            self._paused, self.played = None, self._trusted
 
     @property
     def trusting(self) -> bool:
         """The trusted arm is played, and has not been found to be worse than another."""
-        return self._trust == _GIVEN
+        return self._trust == _GIVEN and self._paused is None
 
     @property
     def leader(self) -> int:
@@ -111,6 +125,8 @@ class Hedge:
     @property
     def why(self) -> str:
         """Why this arm is played, in a few words."""
+        if self._trust == _GIVEN and self._paused is not None:
+            return "the arm made for zones that share has lost in the last hour"
         if self._trust == _GIVEN:
             return "zones share what they hold: it is made for that, and no other was measured to be better"
         if self.played:
@@ -173,6 +189,7 @@ class Hedge:
         self._edge, self.hours = edge, proved
         self._latency, self._advantage, self._unit_s = latency, advantage, unit_s
         self.played, self._trust = arms.index(played), trust
+        self._paused = proved.passed if trust == _GIVEN and not self.played else None
 
     def _stands(self, arm: int) -> bool:
         """In the last hours, and so far in this: else it would be taken up again as soon as it was left."""

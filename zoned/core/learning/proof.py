@@ -7,6 +7,10 @@ The loss over any stretch of the hour is at most that, so a bound on it holds fo
 are counted. Two questions are answered: whether in each of the last hours the rise stayed small (an arm that
 shows it may be played), and whether it is too large already in this one (then it must stop at once).
 
+Of an arm that is played on trust less is asked. It gains much and loses now and then, so a rise has also to
+be larger than chance: than so many times the root of the sum of the squares of its steps (which is its
+standard error, if there is nothing in it).
+
 An hour with few reads says nothing: it lasts until there were ``proof_accesses``. The worst hour is
 remembered, and fades slowly.
 
@@ -28,7 +32,7 @@ open begins anew, as the clock does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp
+from math import exp, sqrt
 
 from zoned.core.errors import StateError
 from zoned.core.learning.settings import LearningSettings
@@ -40,20 +44,30 @@ _LIMIT = 1e15  # no number of ours comes near
 class Rise:
     """One difference to LRU: how far it has climbed above its lowest point of this hour."""
 
-    __slots__ = ("behind", "lowest", "most")
+    __slots__ = ("_sure_z", "behind", "lowest", "most", "sure", "varied")
 
-    def __init__(self) -> None:
+    def __init__(self, sure_z: float = 0.0) -> None:
+        """``sure_z``: standard errors within which a climb may be chance."""
+        self._sure_z = sure_z
         self.start()
 
     def start(self) -> None:
         """An hour begins."""
         self.behind = self.lowest = self.most = 0.0
+        self.varied = 0.0  # since the lowest point: the sum of squares
+        self.sure = 0.0  # the most that it has climbed beyond chance
 
     def add(self, grown: float) -> None:
         """So much more was lost (negative: gained) against LRU."""
         self.behind += grown
-        self.lowest = min(self.lowest, self.behind)
-        self.most = max(self.most, self.behind - self.lowest)
+        self.varied += grown * grown
+        if self.behind <= self.lowest:
+            self.lowest, self.varied = self.behind, 0.0
+            return
+        climbed = self.behind - self.lowest
+        self.most = max(self.most, climbed)
+        if climbed > self.sure and climbed > self._sure_z * sqrt(self.varied):
+            self.sure = climbed
 
 
 class Hours:
@@ -75,7 +89,7 @@ class Hours:
 
     def __init__(self, settings: LearningSettings, count: int) -> None:
         self._settings = settings
-        self._rises = [Rise() for _ in range(count)]
+        self._rises = [Rise(settings.sure_z) for _ in range(count)]
         self._worst = [0.0] * count  # largest rise of an hour as a share of LRU's cost, faded
         self._earned = [0.0] * count  # what it saves in an hour, as such a share: falls at once, rises slowly
         self._began_s: float | None = None
@@ -133,10 +147,18 @@ class Hours:
         """This hour alone, it has lost half of what it may already, going by what LRU costs lately: what is
         under way will lose more. An hour of few reads counts as one of ``proof_accesses``: in it, one miss
         would be enough, and a better policy is behind by a miss now and then."""
+        return self._rises[place].most > self._may_lose(place)
+
+    def surely_fails(self, place: int) -> bool:
+        """The same of what is played without proof: only what is no chance counts."""
+        return self._rises[place].sure > self._may_lose(place)
+
+    def _may_lose(self, place: int) -> float:
+        """Half of what may be lost in an hour, and the credit."""
         cost, accesses = self._per_access
         least = cost / accesses * self._settings.proof_accesses if accesses else 0.0
         allowed = self._settings.max_loss / 2 + self._credit(place)
-        return self._rises[place].most > allowed * max(self._lately, least)
+        return allowed * max(self._lately, least)
 
     def export_state(self, names: Sequence[str]) -> dict[str, object]:
         """The hours that are over; ``names`` of what is compared, in its order."""

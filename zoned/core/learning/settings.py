@@ -71,6 +71,10 @@ class LearningSettings:
     trust_z: float = 2.0
     """It is lost when another arm is faster by so many standard errors. Range 0..5. Higher: a worse arm is
     played for longer; 0: bad luck in the first batches sends a small zone back to LRU for long."""
+    sure_z: float = 3.0
+    """The arm that is played on trust gives way to LRU in an hour in which it has lost half of ``max_loss``
+    and so many standard errors. Range 0..10. Higher: more is lost when zones stop sharing; lower: bad luck
+    takes an hour or two from a good arm."""
     trial_batches: int = 32
     """Batches after which a dependency's trial of another arm is over, if it was no gain by then. Range 2 x
     ``guard_batches``..1e4. Lower: small gains are not seen; higher: it takes long to try all."""
