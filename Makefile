@@ -12,7 +12,7 @@ PYTHON ?= $(firstword $(shell command -v python3 python3.13 python3.12 python3.1
 BIN := .venv/bin
 STAMP := .venv/.installed
 SERVERS := serf redis-server
-BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_miss.py bench_memory.py bench_planner.py bench_associations.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py bench_hostile.py)
+BENCHES := $(addprefix tests/bench/,bench_ring.py bench_replay.py bench_miss.py bench_memory.py bench_planner.py bench_associations.py bench_directory.py cache_index.py prefetcher.py bench_gossip.py bench_agent.py bench_resp.py bench_hostile.py)
 
 .PHONY: demo test check bench fuzz bench-adversary bench-pool soak soak-sim servers
 
