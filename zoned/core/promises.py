@@ -9,6 +9,13 @@ from typing import NamedTuple
 
 from zoned.core.names import InstanceKey, KeyHash
 
+MOST_AGREEING = 5
+"""So many instances before the latest are asked whether they agree; more say no more."""
+
+
+NO_PACE_S = 30.0
+"""The pace of a client that has had nothing else lately."""
+
 
 class Association(NamedTuple):
     """After the access at hand ``key`` follows with that probability, after ``lead_s`` on average."""
@@ -25,5 +32,5 @@ class Association(NamedTuple):
     """The client had it already, a moment ago."""
     agreeing: int = 0
     """How many of the last few other instances that the client had are followed by it, too."""
-    pace_s: float = 30.0
-    """How long ago the client's access before this one was; that, when there was none."""
+    pace_s: float = NO_PACE_S
+    """How long before it the client had something else."""

@@ -40,8 +40,6 @@ from zoned.core.records import Lookup, Reason, Source
 from zoned.core.settings import NodeSettings
 from zoned.core.stages import Stages
 
-_LIKELY = 0.4  # what is less probable to follow is no reason to keep it, let alone to fetch it
-
 
 class Reads:
     """Reads of clients and peers, and the prefetches, of one node."""
@@ -55,6 +53,7 @@ class Reads:
         self._worth = stages.worth
         self._peers = peers
         self._landings = Landings(stages)
+        self._likely = settings.learning.association_threshold
         self.thresholds: Mapping[tuple[Dependency, Reason], float] = stages.tuner.never
         self.flights = FlightDesk(settings.flight, peers.address_of)
         self._counts = dict.fromkeys(
@@ -248,26 +247,26 @@ class Reads:
     # ---- inside ---------------------------------------------------------------------------------
 
     def _associate(self, key: InstanceKey, hashed: KeyHash, client: bytes, now: Instant) -> bool:
-        """Learn from an access, and fetch what is believed to follow it; whether anything is."""
+        """Learn from an access, and fetch what is likely to follow it; whether anything may.
+
+        What is held is judged as what is missing is, and both are worth keeping from the same probability on:
+        ``Worth`` weighs them against one another."""
         followers = self._analyzer.access(key, hashed, client, now)
-        if followers:
-            missing = []
-            for follower in followers:
-                if (
-                    self._cache.holds(follower.key, follower.key_hash)
-                    or self.flights.find(follower.key) is not None
-                ):
-                    if follower.confidence >= _LIKELY:
-                        self._worth.promise(follower.key_hash, follower.confidence)
-                else:
-                    judged = self._stages.tuner.judged(self._analyzer.in_context(follower), now)
-                    if judged.confidence >= _LIKELY:
-                        self._worth.promise(judged.key_hash, judged.confidence)
-                        missing.append(judged)
-            if missing:
-                missing.sort(key=_surest_first)
-                self._prefetcher.associated(missing, self.thresholds, now)
-        return bool(followers)
+        if not followers:
+            return False
+        stages, likely, missing = self._stages, self._likely, []
+        judged, agreeing = stages.tuner.judged, self._analyzer.agreeing
+        for one in followers:
+            held = self._cache.holds(one.key, one.key_hash) or self.flights.find(one.key) is not None
+            probability = judged(one, agreeing, held, now)
+            if probability >= likely:
+                self._worth.promise(one.key_hash, probability)
+                if not held:
+                    missing.append(one._replace(confidence=probability))
+        if missing:
+            missing.sort(key=_surest_first)
+            self._prefetcher.associated(missing, self.thresholds, now)
+        return True
 
     def _join(
         self, key: InstanceKey, hashed: KeyHash, waiter: Waiter, asker: NodeName, now: Instant

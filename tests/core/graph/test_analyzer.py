@@ -152,9 +152,9 @@ def test_the_clients_trail_says_more_of_what_follows():
     def known(name, second, client=b"c"):
         instance = InstanceKey("d", name.encode())
         found = reader.analyzer.access(instance, key_hash(instance), client, at(second))
-        whole = [reader.analyzer.in_context(one) for one in found]
+        agreeing = reader.analyzer.agreeing
         return {
-            one.key.key.decode(): (one.occurrences, one.repeated, one.agreeing, one.pace_s) for one in whole
+            one.key.key.decode(): (one.occurrences, one.repeated, agreeing(one), one.pace_s) for one in found
         }
 
     assert known("page", 50_000) == dict.fromkeys(("style", "image", "next"), (3, False, 0, 30.0))

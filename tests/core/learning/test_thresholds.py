@@ -11,14 +11,14 @@ from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.thresholds import STOP, Thresholds
 from zoned.core.records import PrefetchOutcome, Reason
 
-SETTINGS = LearningSettings(association_threshold=0.4)
-BASE = SETTINGS.association_threshold
+SETTINGS = LearningSettings(forecast_threshold=0.4)
+BASE = SETTINGS.forecast_threshold
 
 
 class World:
     """One dependency and reason; counts that only grow unless a test fades them."""
 
-    def __init__(self, settings: LearningSettings = SETTINGS, reason: Reason = Reason.ASSOCIATION) -> None:
+    def __init__(self, settings: LearningSettings = SETTINGS, reason: Reason = Reason.FORECAST) -> None:
         self.thresholds, self.ledger, self.reason = Thresholds(settings), Ledger(settings), reason
         self.counts = [0.0, 0.0, 0.0]
 
@@ -58,8 +58,16 @@ def test_precision_moves_it_within_its_bounds():
     assert high == pytest.approx(BASE * SETTINGS.max_multiplier)
 
 
+def test_associations_are_never_asked_for_less_than_their_base():
+    world, base = World(reason=Reason.ASSOCIATION), SETTINGS.association_threshold
+    assert world.outcomes(20, 20) == pytest.approx(base * 1.12)
+    for _ in range(30):
+        low = world.outcomes(40, 0)
+    assert low == base
+
+
 def test_it_never_asks_for_the_impossible_by_itself():
-    world = World(LearningSettings(association_threshold=0.9))
+    world = World(LearningSettings(forecast_threshold=0.9))
     for _ in range(60):
         high = world.outcomes(20, 20)
     assert high == SETTINGS.max_threshold < 1.0
@@ -130,7 +138,7 @@ def test_a_dependency_that_loses_is_stopped_for_every_reason_that_can_wait():
     assert {reason for (name, reason), value in found.items() if value == STOP} == {
         Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.HOME, Reason.REFRESH
     }  # fmt: skip
-    assert world.thresholds.all(())["d", Reason.ASSOCIATION] == pytest.approx(BASE / 1.06)
+    assert world.thresholds.all(())["d", Reason.FORECAST] == pytest.approx(BASE / 1.06)
 
 
 def test_judgements_are_bounded():

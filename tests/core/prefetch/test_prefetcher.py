@@ -158,7 +158,7 @@ def test_associations_go_first_and_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("confidence", "threshold", "goes"),
-    [(0.59, 0.0, False), (0.6, 0.0, True), (0.6, 0.7, False), (0.7, 0.7, True), (1.0, 1.01, False)],
+    [(0.59, 0.6, False), (0.6, 0.6, True), (0.6, 0.7, False), (0.7, 0.7, True), (1.0, 1.01, False)],
 )
 def test_an_association_must_be_sure_enough(confidence: float, threshold: float, goes: bool) -> None:
     prefetcher = make()

@@ -9,8 +9,7 @@ With one book it decides exactly as that policy does by itself. A copy changes b
 changes policies; it keeps its rank: who was in the middle of its old order is in the middle of the new one.
 
 Rejected: letting the copy go that is worth least by what we know of demand (``value`` names the least of
-eight, so it would always give way to LRU, which names one: two books so divided missed up to 2 % more of
-the reads of four pairs of real traces), and fixed shares (who sets them, and when?).
+eight, so it would always give way to LRU, which names one), and fixed shares (who sets them, and when?).
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from zoned.core.names import MAX_KEY_BYTES, InstanceKey
 _MOST_ROWS, _MOST_FOLLOWERS, _MOST_COUNT = 256, 64, 1 << 20
 _MOST_LAG_S = 1e6
 _ROW_BYTES = 24  # what a row or follower takes besides its key, at most
+_HEAD_BYTES = 16  # ... and a packet besides its rows and our name
 
 
 class Pairs:
@@ -36,7 +37,7 @@ class Pairs:
 
     def paired(self, sightings: Iterable[Sighting]) -> None:
         """Tell these, in as few packets as they fit into."""
-        room = self._wiring.settings.room_bytes // 2  # keys are opaque: half is for what packing adds
+        room = self._wiring.settings.room_bytes - _HEAD_BYTES - len(self._wiring.me.node.encode())
         rows: list[Sighting] = []
         size = 0
         for sighting in sightings:

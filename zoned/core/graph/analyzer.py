@@ -23,9 +23,7 @@ from zoned.core.graph.settings import GraphSettings
 from zoned.core.graph.trails import AGES, Trail, Trails, follows, ms_of
 from zoned.core.members import PairsHeard, Sighting
 from zoned.core.names import FINGERPRINT_MASK, InstanceKey, Instant, KeyHash
-from zoned.core.promises import Association
-
-_AGREEING = 5  # so many instances before the latest are asked whether they agree; more say no more
+from zoned.core.promises import MOST_AGREEING, NO_PACE_S, Association
 
 
 class Analyzer:
@@ -64,10 +62,12 @@ class Analyzer:
         names, times = self._trails.take(client, self._recent_ms, at_ms)
         for place in follows(name, names, times, self._lead_ms, at_ms):
             self._teach(names[place], key, key_hash, (at_ms - times[place] & AGES) / 1e3)
-        following = self._pairs.after(key_hash)
-        # Counted after the prediction: this occurrence could not have been followed by anything yet.
-        if not names or names[-1] != name:
+        again = bool(names) and names[-1] == name
+        if not again:
             _append(names, times, name, at_ms, settings.recent_instances)
+        pace_s = (times[-1] - times[-2] & AGES) / 1e3 if len(times) > 1 else NO_PACE_S
+        following = self._pairs.after(key_hash, names, pace_s)
+        if not again:  # counted after the prediction: nothing could have followed this occurrence yet
             row = self._pairs.occurred(key, key_hash)
             self._fresh.occurred(self._pairs.antecedents, row)
         self._trail = names, times
@@ -76,15 +76,12 @@ class Analyzer:
             self.counters["predictions"] += len(following)
         return following
 
-    def in_context(self, one: Association) -> Association:
-        """[hot] One of those that the latest access gave, with what the rest of its client's trail says."""
-        key, hashed, confidence, lead_s, support, occurrences, _, _, pace_s = one
-        names, times = self._trail
-        if len(times) > 1:
-            pace_s = (times[-1] - times[-2] & AGES) / 1e3
-        repeated = (hashed & FINGERPRINT_MASK or 1) in names
-        agreeing = 0 if repeated else self._pairs.leading(names[-1 - _AGREEING : -1], hashed)
-        return Association(key, hashed, confidence, lead_s, support, occurrences, repeated, agreeing, pace_s)
+    def agreeing(self, one: Association) -> int:
+        """[hot] How many of the last few other instances of that trail are followed by it, too: of one of
+        those that the latest access gave. Told apart from them, as it costs a look-up for each."""
+        return (
+            0 if one.repeated else self._pairs.leading(self._trail[0][-1 - MOST_AGREEING : -1], one.key_hash)
+        )
 
     def update(self, now: Instant) -> None:
         """Once a turn: forget the clients that have been silent for longer than a trail lasts."""

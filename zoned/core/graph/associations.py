@@ -25,8 +25,8 @@ from zoned.core.graph.antecedents import MOST, Antecedents
 from zoned.core.graph.pairs import Pairs
 from zoned.core.graph.settings import GraphSettings
 from zoned.core.members import Follower
-from zoned.core.names import MAX_KEY_BYTES, Fingerprint, InstanceKey, KeyHash, key_hash
-from zoned.core.promises import Association
+from zoned.core.names import FINGERPRINT_MASK, MAX_KEY_BYTES, Fingerprint, InstanceKey, KeyHash, key_hash
+from zoned.core.promises import NO_PACE_S, Association
 
 
 class Associations:
@@ -90,8 +90,10 @@ class Associations:
         while table.counts[row] >= self._most:
             self._halve(row)
 
-    def after(self, hashed: KeyHash) -> tuple[Association, ...]:
-        """[hot] What is believed to follow, the most probable first."""
+    def after(
+        self, hashed: KeyHash, trail: Sequence[Fingerprint] = (), pace_s: float = NO_PACE_S
+    ) -> tuple[Association, ...]:
+        """[hot] What is believed to follow for a client with that trail and pace, the most probable first."""
         table, settings = self.antecedents, self._settings
         row = table.find(hashed)
         pair, count = table.heads[row], table.counts[row]
@@ -99,21 +101,23 @@ class Associations:
             return ()
         need = max(settings.min_support, settings.min_confidence * count)
         pairs, found = self._pairs, []
-        supports, following = pairs.supports, pairs.next
+        supports, older = pairs.supports, pairs.next
         while pair:
             support = supports[pair]
             if support >= need:
                 found.append((-min(1.0, support / count), pairs.keys[pair], pair))
-            pair = following[pair]
+            pair = older[pair]
         found.sort()
-        return tuple(
-            [
+        lags_s, following = pairs.lags_s, []
+        for unsure, key, pair in found[: settings.max_predictions]:
+            follower, support = key_hash(key), supports[pair]
+            repeated = (follower & FINGERPRINT_MASK or 1) in trail
+            following.append(
                 Association(
-                    key, key_hash(key), -unsure, pairs.lags_s[pair] / supports[pair], supports[pair], count
+                    key, follower, -unsure, lags_s[pair] / support, support, count, repeated, 0, pace_s
                 )
-                for unsure, key, pair in found[: settings.max_predictions]
-            ]
-        )
+            )
+        return tuple(following)
 
     def leading(self, antecedents: Sequence[Fingerprint], hashed: KeyHash) -> int:
         """[hot] How many of these were ever followed by that one."""
@@ -183,10 +187,12 @@ class Associations:
     def _make_room(self, row: int) -> bool:
         """Give up the oldest successor that was seen only once."""
         self.successors_dropped += 1
-        oldest, supports = NOBODY, self._pairs.supports
-        for pair in self._pairs.chain(self.antecedents.heads[row]):
+        oldest, supports, older = NOBODY, self._pairs.supports, self._pairs.next
+        pair = self.antecedents.heads[row]
+        while pair:
             if supports[pair] <= 1:
                 oldest = pair
+            pair = older[pair]
         if oldest:
             self._end(row, oldest)
         return oldest != NOBODY

@@ -16,25 +16,30 @@ told without fetching anything: each promise about an instance that is not here 
 on or not. Trying costs nothing, so nothing has to be tried. Of the unlikely ones only some are noted: there
 are many.
 
-Replayed at 5 % of the objects, 528 prefetches on semicomplete_web were used (precision .77) where a ratio per
-class of promises gave 354 (.69), and 232 (.59) instead of 134 (.51) on hurence_web.
-Rejected: those classes (many promises to learn little), the client's own record (no better, a table more).
+What is held is judged by the same odds, and counts from the same probability on, since both compete for the
+same room. Rejected: its raw confidence (no better, by more transfers), and to promise nothing of what is held
+(what a client is about to ask for goes for what it may ask for).
+
+Rejected: a ratio per class of promises (many promises to learn little), the client's own record (no better,
+a table more).
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from math import inf, isfinite, log, log1p
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from zoned.core.errors import StateError
-from zoned.core.learning.odds import Floats, Odds, Prior
+from zoned.core.learning.odds import Floats, Odds, Prior, log_odds_of, probability_of
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import Dependency, KeyHash
-from zoned.core.promises import Association
+from zoned.core.promises import MOST_AGREEING, Association
 
+Agreeing: TypeAlias = Callable[[Association], int]
 Saved: TypeAlias = tuple[Dependency, Floats, Floats]
 """(dependency, weights, covariance)."""
 
@@ -50,23 +55,23 @@ _PRIOR: Prior = (
     (0.0, 0.05),  # log pace of the client
 )
 _SIZE = len(_PRIOR)
-_SURE = 0.98  # no confidence is taken for more, nor for less than its complement
-_UNLIKELY = 0.25
+_AGREEING, _USUAL_AGREEING = 6, 0.7
+_UNLIKELY = -log(3.0)  # log odds of 0.25
 _SAMPLE = 8  # of promises below that one in so many is noted, by its hash and when: no rhythm is missed
+_ALL_AGREE = log1p(MOST_AGREEING)
 _ABSURD = 1e3  # no weight is that large
 
 
 def features(promise: Association) -> list[float]:
     """What is known of it, each about 0 for the usual one."""
-    confidence = min(_SURE, max(1.0 - _SURE, promise.confidence))
     return [
         1.0,
-        log(confidence / (1.0 - confidence)),
+        log_odds_of(promise.confidence),
         log(promise.support) - 1.0,
         log(promise.occurrences) - 2.0,
         log(promise.lead_s + 0.5) - 2.0,
         float(promise.repeated),
-        log1p(promise.agreeing) - 0.7,
+        log1p(promise.agreeing) - _USUAL_AGREEING,
         log(promise.pace_s + 0.1) - 1.0,
     ]
 
@@ -84,7 +89,7 @@ class _Open(NamedTuple):
 class Calibration:
     """The odds of all dependencies, and the promises that are open."""
 
-    __slots__ = ("_clock", "_limit", "_odds", "_open", "_settings", "dropped")
+    __slots__ = ("_clock", "_likely", "_limit", "_odds", "_open", "_settings", "dropped")
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
@@ -92,6 +97,7 @@ class Calibration:
         self._odds: dict[Dependency, Odds] = {}
         self._open: dict[KeyHash, _Open] = {}  # oldest first
         self._clock = 0
+        self._likely = log_odds_of(settings.association_threshold)  # what is held does not count below
         self.dropped = 0
         """Promises that were forgotten undecided, for lack of room."""
 
@@ -104,27 +110,41 @@ class Calibration:
             self._decide(promise, in_time and promise.until >= self._clock)
 
     def judged(
-        self, promise: Association, within: float, now_s: float, lifetime_s: float | None = None
-    ) -> Association:
-        """[hot] The same promise, with the probability that experience gives it. It is noted, and decided by
-        whether the instance is asked for in the next ``within`` reads, before a copy would have expired."""
-        odds, known = self._of(promise.key[0]), features(promise)
-        probability = odds.of(known)
-        if promise.key_hash not in self._open and (
-            probability >= _UNLIKELY or (promise.key_hash + self._clock) % _SAMPLE == 0
-        ):
-            self._expire()
-            if len(self._open) >= self._limit:
-                del self._open[next(iter(self._open))]
-                self.dropped += 1
-            self._open[promise.key_hash] = _Open(
-                odds,
-                array("d", known),
-                self._clock + max(1, int(within)),
-                now_s + self._settings.least_lead_s,
-                inf if lifetime_s is None else now_s + lifetime_s,
-            )
-        return promise._replace(confidence=probability)
+        self,
+        promise: Association,
+        within: float,
+        now_s: float,
+        lifetime_s: float | None = None,
+        agreeing: Agreeing | None = None,
+        held: bool = False,
+    ) -> float:
+        """[hot] The probability that experience gives a promise. It is noted, and decided by whether the
+        instance is asked for in the next ``within`` reads, before a copy would have expired; if it is
+        ``held``, it is not: what is here says nothing of what would have to be fetched.
+
+        ``agreeing`` tells how many others agree (None: the promise does); as that costs more than all else,
+        it is not asked where that could change nothing: an upper bound is returned."""
+        odds, known, hashed = self._of(promise[0][0]), features(promise), promise[1]
+        total, rate = odds.log_odds(known), odds.rates[_AGREEING]
+        sampled = not held and (hashed + self._clock) % _SAMPLE == 0
+        if agreeing is not None:
+            most = total + rate * _ALL_AGREE if rate > 0.0 else total
+            if not sampled and most < (self._likely if held else _UNLIKELY):
+                return probability_of(most)
+            others = log1p(agreeing(promise))
+            known[_AGREEING] = others - _USUAL_AGREEING
+            total += rate * others
+        probability = probability_of(total)
+        if held:
+            return probability
+        earlier = self._open.get(hashed)
+        if earlier is not None and earlier.not_after_s < now_s:  # a copy would have expired
+            del self._open[hashed]
+            self._decide(earlier, False)
+            earlier = None
+        if earlier is None and (sampled or total >= _UNLIKELY):
+            self._note(hashed, odds, known, within, now_s, lifetime_s)
+        return probability
 
     def export_state(self) -> list[list[object]]:
         """[dependency, weights, covariance row by row] of each."""
@@ -144,6 +164,27 @@ class Calibration:
                 return self._of("")
             odds = self._odds[name] = Odds(_PRIOR, self._settings.calibration_memory)
         return odds
+
+    def _note(
+        self,
+        hashed: KeyHash,
+        odds: Odds,
+        known: list[float],
+        within: float,
+        now_s: float,
+        lifetime_s: float | None,
+    ) -> None:
+        self._expire()
+        if len(self._open) >= self._limit:
+            del self._open[next(iter(self._open))]
+            self.dropped += 1
+        self._open[hashed] = _Open(
+            odds,
+            array("d", known),
+            self._clock + max(1, int(within)),
+            now_s + self._settings.least_lead_s,
+            inf if lifetime_s is None else now_s + lifetime_s,
+        )
 
     def _expire(self) -> None:
         """Promises whose time is over did not come true."""

@@ -7,7 +7,8 @@ that ten promises already count and later ones change less. What was learnt slow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp
+from math import exp, log
+from operator import mul
 from typing import TypeAlias
 
 import numpy as np
@@ -17,20 +18,22 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Prior: TypeAlias = tuple[tuple[float, float], ...]
 """(weight at the start, how unsure we are of it: its variance) of each thing that is known."""
 
+_SURE = 0.98
 _LEAST_DOUBT = 0.02  # variance of an outcome: what is surprising must be able to teach
 
 
 class Odds:
     """The weights, and what is not known of them."""
 
-    __slots__ = ("_keep", "_variances", "_weights", "covariance", "rates", "weights")
+    __slots__ = ("_doubts", "_keep", "_weights", "covariance", "rates", "weights")
 
     def __init__(self, prior: Prior, memory: float) -> None:
         """``memory``: after so many promises what was learnt has faded to 1/e (in variance)."""
         self._weights: Floats = np.array([weight for weight, _ in prior])
-        self._variances: Floats = np.array([variance for _, variance in prior])
-        self._keep = 1.0 - 0.5 / memory
-        self.put(self._weights.copy(), np.diag(self._variances))
+        variances: Floats = np.diag([variance for _, variance in prior])
+        self._keep = keep = 1.0 - 0.5 / memory
+        self._doubts: Floats = (1.0 - keep * keep) * variances  # what one promise's forgetting adds to them
+        self.put(self._weights.copy(), variances)
 
     def put(self, weights: Floats, covariance: Floats) -> None:
         """Go on with these."""
@@ -39,26 +42,34 @@ class Odds:
 
     def of(self, known: Sequence[float]) -> float:
         """[hot] The probability of a promise of which that much is known."""
-        total = 0.0
-        for rate, value in zip(self.rates, known, strict=True):
-            total += rate * value
-        return _probability(total)
+        return probability_of(self.log_odds(known))
+
+    def log_odds(self, known: Sequence[float]) -> float:
+        """[hot] The same as log odds."""
+        total: float = sum(map(mul, self.rates, known))
+        return total
 
     def learn(self, known: Sequence[float], true: bool) -> None:
         """A promise was decided."""
         keep, prior, value = self._keep, self._weights, np.array(known)
         weights = prior + keep * (self.weights - prior)
-        covariance = keep * keep * self.covariance
-        covariance.flat[:: len(prior) + 1] += (1.0 - keep * keep) * self._variances
-        probability = _probability(float(weights @ value))
+        covariance = keep * keep * self.covariance + self._doubts
+        probability = probability_of(float(weights @ value))
         doubt = max(_LEAST_DOUBT, probability * (1.0 - probability))
         gain = covariance @ value
         spread = 1.0 + doubt * float(value @ gain)
         self.put(
             weights + gain * ((float(true) - probability) / spread),
-            covariance - np.outer(gain, gain) * (doubt / spread),
+            covariance - gain[:, None] * gain * (doubt / spread),
         )
 
 
-def _probability(total: float) -> float:
-    return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, total))))
+def log_odds_of(probability: float) -> float:
+    """The log odds of that probability; nothing is taken for surer than 0.98."""
+    probability = min(_SURE, max(1.0 - _SURE, probability))
+    return log(probability / (1.0 - probability))
+
+
+def probability_of(log_odds: float) -> float:
+    """The probability with these log odds."""
+    return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, log_odds))))

@@ -43,7 +43,7 @@ class LearningSettings:
     guard_z: float = 2.5
     """The lower bound of an arm's advantage over LRU is mean - guard_z x standard error. Range 0..5.
     0: believes luck; higher: stays with LRU for longer. It is looked at after every batch, so twice the
-    error was not enough: on a trace whose arms take turns (mooncake) it cost 1.2 % of the latency."""
+    error is not enough where arms take turns: one of many looks sees luck."""
     guard_batches: int = 6
     """Batches seen before the guard may leave LRU: below, the standard error means nothing. Range 2..1000."""
     proof_hours: int = 3
@@ -88,8 +88,10 @@ class LearningSettings:
     `GraphSettings.min_lead_s` is the same for what is learnt."""
     max_promises: int = 4096
     """Promises that wait to be decided; then the oldest is forgotten. Range 1..1e6. About 400 B each."""
-    association_threshold: float = 0.5
-    """Base threshold for association prefetches (least confidence). Range 0..1."""
+    association_threshold: float = 0.6
+    """Least probability from which what is believed to follow counts: a copy is kept for it, a missing one is
+    fetched. What is learnt can only ask more of what is fetched. Range 0..1. Lower: more transfers, fewer of
+    them used, and nothing left of the allowance for the sure ones."""
     forecast_threshold: float = 0.5
     """Base threshold for prefetches of predicted demand (least probability). Range 0..1."""
     elsewhere_threshold: float = 0.5
@@ -99,7 +101,8 @@ class LearningSettings:
     refresh_threshold: float = 0.5
     """Base threshold for refreshing what expires (least probability of use again). Range 0..1."""
     min_multiplier: float = 0.8
-    """The learnt threshold is never under so many times its base. Range > 0..1."""
+    """The learnt threshold is never under so many times its base, that of associations never under its base.
+    Range > 0..1."""
     max_multiplier: float = 2.2
     """The learnt threshold is never over this times its base, nor over max_threshold. Range >= 1."""
     max_threshold: float = 0.95

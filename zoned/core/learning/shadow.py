@@ -22,8 +22,8 @@ What an arm's copies *spare* other zones is told from what these say anyway, so 
 we hold and for what only a shadow does: an instance that is new in another zone's digest was just fetched
 there, and one that is used there and in nobody's digest is fetched each time. If nobody else held it, an arm
 that has it spares one way to the origin. Rejected: counting what we are asked for. Nobody asks for what we do
-not hold, and who asks again and again only does so because we hold it: that made the arm in play look
-better than any other by 2 to 9 % of a zone's waiting (a probe of each arm in one zone, four traces).
+not hold, and who asks again and again only does so because we hold it: that made whichever arm was in play
+look better than any other.
 """
 
 from __future__ import annotations

@@ -125,14 +125,15 @@ class Thresholds:
         for name, reason, multiplier, stopped in rows[: self._limit]:
             if reason in self._base:
                 judgement = self._judgements[name, reason] = _Judgement()
-                judgement.multiplier = self._bounded(multiplier)
+                judgement.multiplier = self._bounded(reason, multiplier)
                 judgement.state = _State.STOPPED if stopped else _State.OPEN
 
     def _threshold(self, reason: Reason, judgement: _Judgement) -> float:
         return min(self._settings.max_threshold, self._base[reason] * judgement.multiplier)
 
-    def _bounded(self, multiplier: float) -> float:
-        return min(max(multiplier, self._settings.min_multiplier), self._settings.max_multiplier)
+    def _bounded(self, reason: Reason, multiplier: float) -> float:
+        least = 1.0 if reason is Reason.ASSOCIATION else self._settings.min_multiplier
+        return min(max(multiplier, least), self._settings.max_multiplier)
 
     def _adjust(self, judgement: _Judgement, outcome: PrefetchOutcome, ledger: Ledger) -> None:
         settings = self._settings
@@ -147,9 +148,9 @@ class Thresholds:
             judgement.state = _State.STOPPED
             judgement.since_requests = ledger.requests(outcome.dependency)
         elif precision < settings.low_precision:
-            judgement.multiplier = self._bounded(judgement.multiplier * settings.raise_factor)
+            judgement.multiplier = self._bounded(outcome.reason, judgement.multiplier * settings.raise_factor)
         elif precision > settings.high_precision:
-            judgement.multiplier = self._bounded(judgement.multiplier / settings.lower_factor)
+            judgement.multiplier = self._bounded(outcome.reason, judgement.multiplier / settings.lower_factor)
 
     def _try_again(self, judgement: _Judgement, dependency: Dependency, ledger: Ledger) -> None:
         settings = self._settings

@@ -16,7 +16,7 @@ from random import Random
 
 from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
-from zoned.core.learning.calibration import Calibration, saved_odds
+from zoned.core.learning.calibration import Agreeing, Calibration, saved_odds
 from zoned.core.learning.drift import Drift
 from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
@@ -128,13 +128,15 @@ class Tuner:
         else:
             line.lru_misses += missed if hit else 1.0 + missed - self._shadow.scale
 
-    def judged(self, promise: Association, now: Instant) -> Association:
-        """[hot] What is believed to follow and is not here, with the probability that experience gives it."""
+    def judged(self, promise: Association, agreeing: Agreeing, held: bool, now: Instant) -> float:
+        """[hot] The probability that experience gives what is believed to follow. It is learnt from what is
+        not here (``held``) alone."""
         if not self._settings.enabled:
-            return promise
+            return promise.confidence
         line = self._lines.get(promise.key[0])
         lifetime_s = None if line is None else line.ttl_s
-        return self._calibration.judged(promise, _places(*self._room, self._shadow), now[0], lifetime_s)
+        within = _places(*self._room, self._shadow)
+        return self._calibration.judged(promise, within, now[0], lifetime_s, agreeing, held)
 
     def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""

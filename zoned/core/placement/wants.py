@@ -8,8 +8,8 @@ A want is never for an instance that is here already, that the policy keeps from
 that another agent of this zone looks after. Cheap tests come first: of a thousand instances a few are wanted.
 
 Likely *before it would have to go again*: a store that turns over in ten minutes gains nothing from what is
-used within the hour. How long a copy stays that nobody uses is measured by the cache (a trace of first-ever
-requests: 12 % of such prefetches were used where the forecast, rightly, said 60 % within the hour).
+used within the hour. How long a copy stays that nobody uses is measured by the cache: where most requests
+are first ones, a forecast that is right about the hour says little about those minutes.
 
 When does a HOME copy pay under ``auto``? While a holder anywhere can serve the other zones, one more copy
 saves them nothing; so only where nobody holds what the other zones will ask for, and then only at the

@@ -103,10 +103,9 @@ class Prefetcher:
         if not self.active:
             return
         lane, settings = self._lane, self._settings
-        now_s, min_confidence = now[0], settings.min_confidence
-        until_s = now_s + settings.association_ttl_s
+        now_s, until_s = now[0], now[0] + settings.association_ttl_s
         for key, hashed, confidence, *_ in associations[: settings.max_at_once]:
-            if confidence < min_confidence or confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
+            if confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
                 self.counters["below_threshold"] += 1
             elif key not in self._in_flight and not self._failures.lately(key, now_s):
                 lane.pop(key, None)

@@ -40,10 +40,6 @@ class PrefetchSettings:
     """A want that has waited that long is dropped: what made it valuable is over. Range > 0."""
     association_ttl_s: float = 2.0
     """The same for associations, whose worth is gone once the client has asked. Range > 0."""
-    min_confidence: float = 0.6
-    """The least probability of an association that is acted on; the learner's threshold for the dependency
-    can only raise it. Range 0..1. Lower: more transfers, fewer of them used, and nothing left of the
-    allowance for the sure ones."""
     max_at_once: int = 4
     """Associations acted on at one access, the surest. Range 1..64."""
     refresh_probability: float = 0.6
