@@ -104,7 +104,7 @@ def test_a_drain_in_the_middle(tmp_path: Path) -> None:
     assert moves[0]["at_s"] == 300.0 and moves[1]["at_s"] == 180.0
     assert set(moves[0]) >= {"without", "warm", "cold", "extra_origin_ratio", "extra_miss_ratio"}
     table = CliRunner().invoke(replay, [*flags[:5]]).stdout
-    assert "b is drained after 5m" in table and "at once, nothing handed over" in table
+    assert "b is drained after 5 m" in table and "at once, nothing handed over" in table
 
 
 @pytest.mark.parametrize(

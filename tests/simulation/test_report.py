@@ -11,7 +11,7 @@ import pytest
 
 from zoned.core.names import InstanceKey
 from zoned.simulation import zoned_policy
-from zoned.simulation.plot import Series, line_plot
+from zoned.simulation.plot import WIDTH, Bar, Series, bar_plot, line_plot
 from zoned.simulation.replay import REFERENCE, Replay, run
 from zoned.simulation.report import page, verdict
 from zoned.simulation.results import Mark, PolicyResult, ReplayOptions
@@ -54,7 +54,7 @@ def test_the_page_holds_everything_and_needs_nothing(replayed: Replay) -> None:
     html = page(replayed, [], "9.9")
     tags = Tags()
     tags.feed(html)
-    assert not tags.open and tags.seen["svg"] == 2
+    assert not tags.open and tags.seen["svg"] == 4
     for foreign in ("<script", "http://", "https://", "@import", "url(", "src="):
         assert foreign not in html, foreign
     for said in ("zoned 9.9, seed 1", "By dependency", "semicomplete_web", "What it costs", "plain LRU"):
@@ -108,6 +108,21 @@ def test_the_verdict_also_says_no() -> None:
         lru=100.0, zoned=103.0
     )
     assert "no verdict" in told(lru=100.0)
+
+
+def test_bars_share_a_scale_and_stay_inside() -> None:
+    rows = [
+        ("up", [Bar(30.0, "30", "#111"), Bar(60.0, "60", "#222")]),
+        ("d" * 99, [Bar(-30.0, "-30", "#333")]),
+    ]
+    svg = bar_plot(rows)
+    boxes = [(float(x), float(width)) for x, width in re.findall(r'<rect x="([\d.]+)" width="([\d.]+)"', svg)]
+    (up_at, once), (twice_at, twice), (down_at, below) = boxes
+    assert twice == pytest.approx(2 * once, abs=0.2) and below == pytest.approx(once, abs=0.2)
+    assert up_at == twice_at == pytest.approx(down_at + below, abs=0.2), "zero is where all begin"
+    assert down_at > 0 and twice_at + twice < WIDTH
+    assert "…" in svg and f"<title>{'d' * 99}</title>" in svg
+    assert "<svg" in bar_plot([]) and "<svg" in bar_plot([("none", [Bar(0.0, "0", "#000")])])
 
 
 def test_a_plot_ends_in_round_numbers_and_takes_nothing() -> None:

@@ -11,9 +11,10 @@ import click
 from rich.table import Table
 
 from zoned.config.kinds import Wrong
-from zoned.config.units import duration_text, seconds_of
+from zoned.config.units import seconds_of
 from zoned.simulation.tolls import Kind, Move, MoveResult, Prepared
 from zoned.simulation.trace import Trace
+from zoned.status.dashboard.markup import span
 
 _WORDS = {
     Prepared.NOT_AT_ALL: "without the move",
@@ -44,7 +45,7 @@ def _move(trace: Trace, kind: Kind, written: str) -> Move:
     at_s = _time(when, trace, option)
     if not 0 < at_s < span_s:
         raise click.BadParameter(
-            f"{when!r} is not within the trace, which lasts {duration_text(span_s)}", param_hint=option
+            f"{when!r} is not within the trace, which lasts {span(span_s)}", param_hint=option
         )
     return Move(kind, zone, at_s)
 
@@ -75,8 +76,8 @@ def move_lines(result: MoveResult) -> Iterable[str]:
     waited_s = result.tolls[Prepared.WARM].waited_s
     what = "drained" if move.kind is Kind.DRAIN else "joined by its agent"
     yield (
-        f"{move.zone} is {what} after {duration_text(round(move.at_s))}; its clients move"
-        f" {duration_text(round(waited_s, 1))} later. The {without.reads:,} reads that follow:"
+        f"{move.zone} is {what} after {span(move.at_s)}; its clients move"
+        f" {span(waited_s)} later. The {without.reads:,} reads that follow:"
     )
 
 

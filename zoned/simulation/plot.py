@@ -1,4 +1,4 @@
-"""Line plots as SVG, without a script or a library: axes that end in round numbers, a line per series.
+"""Plots as SVG, without a script or a library: lines over axes that end in round numbers, and bars.
 
 A report is mailed and opened years later, on a machine without a network, so a picture is text in the page.
 Rejected: matplotlib (60 MB for two plots) and scripts from elsewhere.
@@ -15,6 +15,8 @@ from zoned.status.dashboard.markup import Markup, tag
 WIDTH, HEIGHT = 720, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
 _TICKS = 5
+_NAMES, _VALUES, _BAR, _GAP = 250, 70, 18, 6
+_LONGEST = 40  # characters of a name beside its bars
 
 
 class Series(NamedTuple):
@@ -60,6 +62,38 @@ def line_plot(
                 tag("path", tag("title", one.name), d=f"M{path}", stroke=one.colour, stroke_width=weight)
             )
     return tag("svg", *drawn, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", class_="plot")
+
+
+class Bar(NamedTuple):
+    """One bar: how long it is, what is written after it, its colour."""
+
+    value: float
+    text: str
+    colour: str
+
+
+def bar_plot(rows: Sequence[tuple[str, Sequence[Bar]]]) -> Markup:
+    """Named rows of bars, all on one scale from zero; negative ones go to the left of it."""
+    values = [bar.value for _, bars in rows for bar in bars]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    wide = WIDTH - _NAMES - 2 * _VALUES
+    scale = wide / (high - low) if high > low else 0.0
+    zero = _NAMES + _VALUES - low * scale
+    drawn: list[Markup] = []
+    y = 0
+    for name, bars in rows:
+        shown = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+        drawn.append(tag("text", shown, tag("title", name), x=0, y=f"{y + _BAR * len(bars) / 2 + 4:.1f}"))
+        for bar in bars:
+            left, length = zero + min(0.0, bar.value) * scale, max(1.0, abs(bar.value) * scale)
+            box = {"x": f"{left:.1f}", "width": f"{length:.1f}", "y": y + 2, "height": _BAR - 4}
+            drawn.append(tag("rect", **box, fill=bar.colour))
+            at, side = (left + length + 5, "start") if bar.value >= 0 else (left - 5, "end")
+            drawn.append(tag("text", bar.text, x=f"{at:.1f}", y=y + _BAR - 5, text_anchor=side))
+            y += _BAR
+        y += _GAP
+    drawn.append(tag("path", d=f"M{zero:.1f} 0V{y}", class_="grid"))
+    return tag("svg", *drawn, viewBox=f"0 0 {WIDTH} {max(1, y)}", role="img", class_="plot")
 
 
 def _round_step(least: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from zoned.simulation.plot import Series, line_plot
+from zoned.simulation.plot import Bar, Series, bar_plot, line_plot
 from zoned.simulation.recording import agreement
 from zoned.simulation.replay import CEILING, FLOOR, Replay
 from zoned.simulation.results import Mark, PolicyResult
@@ -35,9 +35,11 @@ _MEANS = {
 }
 _LITTLE = 0.01  # of LRU's mean latency: less is not worth a new daemon
 _SHOWN_ZONES = 12
+_SHOWN_BARS = 20
 _STRETCHES = 40  # points of a curve
 _STYLE = """
-.plot { width: 100%; max-width: 45rem; } .plot path { fill: none; } .plot .grid { stroke: var(--line); }
+.plot { width: 100%; max-width: 60rem; min-width: 36rem; }
+h1 { overflow-wrap: anywhere; } .plot path { fill: none; } .plot .grid { stroke: var(--line); }
 .plot text { fill: currentColor; font-size: 11px; } .plot .y { text-anchor: end; }
 .verdict { font-size: 1.15rem; } .key span { margin-right: 1.2rem; white-space: nowrap; }
 """
@@ -52,8 +54,8 @@ def page(finished: Replay, moved: Sequence[MoveResult], version: str) -> str:
         _section("Over time", *_plots(finished)),
         _section("Side by side", _policies(finished), _meanings(finished)),
         *_agreement(finished),
-        _section("By dependency", _dependencies(finished)),
-        _section("What it costs", _costs(finished)),
+        _section("By dependency", *_dependencies(finished)),
+        _section("What it costs", *_costs(finished)),
         *(_section(f"Moving traffic: {one.move.kind.value} {one.move.zone}", *_move(one)) for one in moved),
         tag("p", f"zoned {version}, seed {finished.options.seed}. {_rules(finished)}", class_="note"),
     ]
@@ -249,11 +251,11 @@ def _agreement(finished: Replay) -> list[Markup]:
     return [_section("Can the replay be believed?", tag("p", said), table(heads, rows, ""))]
 
 
-def _dependencies(finished: Replay) -> Markup:
+def _dependencies(finished: Replay) -> list[Markup]:
     zoned = finished.results.get(ZONED)
     rows = zoned.details.get("dependencies", ()) if zoned is not None else ()
     assert isinstance(rows, Sequence), "details are made by zoned_policy"
-    return table(
+    found = table(
         ("dependency", "requests", "hits", "a plain LRU's", "saved", "origin fetches"),
         (
             (
@@ -261,20 +263,37 @@ def _dependencies(finished: Replay) -> Markup:
                 Figure(f"{one['requests']:,}"),
                 Figure(percent(one["hit_ratio"])),
                 Figure(percent(one["lru_hit_ratio"])),
-                Figure(span(one["saved_s"]) if one["saved_s"] >= 0 else f"-{span(-one['saved_s'])}"),
+                Figure(_saved(one["saved_s"])),
                 Figure(f"{one['origin_fetches']:,}"),
             )
             for one in rows[:50]
         ),
         "zoned was not among the policies",
     )
+    if not rows:
+        return [found]
+    bars = [
+        (one["dependency"], [Bar(one["saved_s"], _saved(one["saved_s"]), _colour(ZONED))])
+        for one in sorted(rows, key=lambda one: -one["saved_s"])[:_SHOWN_BARS]
+    ]
+    said = "As the agents' own ledgers have it, over the whole log: warm-up included."
+    return [
+        tag("h3", "Waiting saved against a plain LRU"),
+        bar_plot(bars),
+        found,
+        tag("p", said, class_="note"),
+    ]
 
 
-def _costs(finished: Replay) -> Markup:
+def _saved(seconds: float) -> str:
+    return span(seconds) if seconds >= 0 else f"-{span(-seconds)}"
+
+
+def _costs(finished: Replay) -> list[Markup]:
     """What zoned moves more, or less, than the plain LRU."""
     zoned, lru = finished.results.get(ZONED), finished.results.get(FLOOR)
     if zoned is None or lru is None:
-        return tag("p", "zoned and a plain LRU were not both among the policies", class_="none")
+        return [tag("p", "zoned and a plain LRU were not both among the policies", class_="none")]
     unused = max(0, zoned.prefetches - zoned.prefetch_used)
     days = max((finished.trace.ts[-1] - finished.trace.ts[0]) / 86400 * (1 - finished.options.warmup), 1e-9)
     rows = (
@@ -287,7 +306,16 @@ def _costs(finished: Replay) -> Markup:
         (name, Figure(f"{before:,}"), Figure(f"{now:,}"), Figure(f"{(now - before) / days:+,.0f}"))
         for name, before, now in rows
     )
-    return table(("", "plain LRU", "zoned", "more or less a day"), shown, "")
+    bars = [
+        (name, [Bar(before, f"{before:,}", _colour(FLOOR)), Bar(now, f"{now:,}", _colour(ZONED))])
+        for name, before, now in rows
+    ]
+    key = [tag("span", tag("i", style=f"background:{_colour(name)}"), name) for name in (FLOOR, ZONED)]
+    return [
+        tag("p", *key, class_="key"),
+        bar_plot(bars),
+        table(("", "plain LRU", "zoned", "more or less a day"), shown, ""),
+    ]
 
 
 def _move(result: MoveResult) -> list[Markup]:
