@@ -110,3 +110,19 @@ def test_lines_that_mean_nothing_are_told_from_those_that_are_no_reads(tmp_path:
     trace = read([path], "combined")
     assert (len(trace), trace.skipped, trace.meaningless) == (3, 2, 1)
     assert trace.notes[0].startswith("1 lines mean nothing as combined: ") and "a.log:5: " in trace.notes[0]
+
+
+def test_what_a_file_is_shows_in_its_first_lines(tmp_path: Path) -> None:
+    texts = {
+        "east.log": f"torn line\n{GOOD}\n",
+        "west.json": f"{json.dumps(ENVOY)}\n",
+        "south.csv": "ts,object\n971211336,/apache_pb.gif?a=1\n",
+        "none.log": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    trace = read([tmp_path / name for name in texts])
+    assert len(trace) == 3 and set(trace.zone_names) == {"east", "west", "south"}
+    assert {one.key for one in trace.instances} == {b"/apache_pb.gif?a=1", b"/v1/prices/42"}
+    with pytest.raises(TraceError, match="another --format"):
+        read([tmp_path / "south.csv"], "combined")

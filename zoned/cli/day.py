@@ -32,7 +32,7 @@ class Source(NamedTuple):
     """What the command line says of the traces and of the room in each zone."""
 
     paths: tuple[Path, ...]
-    kind: str
+    kind: str | None
     dep_prefix: bool
     capacity: float
     capacity_objects: int | None

@@ -101,7 +101,12 @@ def _duration(ctx: click.Context, param: click.Parameter, written: str) -> float
     show_default=True,
     help="How far the oracle sees.",
 )
-@click.option("--format", "kind", type=click.Choice(list(READERS)), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(list(READERS)),
+    help="What the files are; default: as their first lines look.",
+)
 @click.option(
     "--dep-prefix", is_flag=True, help="Objects are dep:key (envoy: the cluster is the dependency)."
 )
@@ -146,7 +151,7 @@ def replay(
     origin_ms: float,
     warmup: float,
     window: float,
-    kind: str,
+    kind: str | None,
     dep_prefix: bool,
     config: Path | None,
     ablate: tuple[str, ...],

@@ -219,4 +219,14 @@ def _meaningless(skipped: Skipped, where: str) -> None:
     skipped.first_bad = skipped.first_bad or where
 
 
+def kind_of(first: Iterable[str]) -> str:
+    """Which of `READERS` a file is for, by its first lines, of which one may be torn."""
+    for line in first:
+        if line.lstrip().startswith("{"):
+            return "envoy"
+        if _COMBINED.match(line):
+            return "combined"
+    return "csv"
+
+
 READERS: dict[str, Reader] = {"csv": csv_rows, "combined": combined_rows, "envoy": envoy_rows}

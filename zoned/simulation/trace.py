@@ -20,12 +20,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from zoned.core.names import MAX_KEY_BYTES, Dependency, InstanceKey, Zone
-from zoned.simulation.rows import READERS, Row, Skipped, TraceError
+from zoned.simulation.rows import READERS, Row, Skipped, TraceError, kind_of
 
 __all__ = ["Trace", "TraceError", "read", "stem_of"]
 
@@ -35,6 +36,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _NOT_IN_NAMES = re.compile(r"[\s:/,\"\\\ud800-\udfff]+")
 MAX_NAME = 128
 """Longest name of a dependency, as in the configuration."""
+_LOOKED_AT = 10  # lines at the beginning of a file, to see what it is
 _DAY_S = 86400.0
 _HOLE_S = 30 * _DAY_S
 _MOST_HOLES = 16
@@ -115,31 +117,34 @@ def _stems(paths: Sequence[Path]) -> list[str]:
     return folders if alike and len(set(folders)) == len(paths) else stems
 
 
-def read(paths: Sequence[Path], kind: str = "csv", dep_prefix: bool = False) -> Trace:
+def read(paths: Sequence[Path], kind: str | None = None, dep_prefix: bool = False) -> Trace:
     """Read one or several files into one trace.
 
-    One file: its stem is the dependency, unless ``dep_prefix`` says that each object is ``dep:key`` (for
-    Envoy: that the upstream cluster names it). Several files without a zone column are one zone each, all
-    of the dependency ``default``. ``kind`` is a key of `READERS`. Raises TraceError (an empty trace, too).
+    One file: its stem is the dependency, unless ``dep_prefix`` says that each object is ``dep:key``
+    (for Envoy: that the upstream cluster names it). Several files without a zone column are one zone
+    each, all of the dependency ``default``. ``kind`` is a key of `READERS`; None: each file's own, as
+    it looks. Raises TraceError (an empty trace, too).
     """
-    if dep_prefix and kind == "combined":
-        raise TraceError("--dep-prefix: a combined log does not name a dependency (use csv or envoy)")
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
         raise TraceError(f"{twice}: given twice")
     builder = _Builder(len(paths) > 1, dep_prefix)
     for path, stem in zip(paths, _stems(paths), strict=True):
-        skipped = Skipped()
-        builder.file(stem, READERS[kind](_lines(path), str(path), skipped), str(path))
+        skipped, lines = Skipped(), _lines(path)
+        first = list(islice(lines, _LOOKED_AT))
+        form = kind or kind_of(first)
+        if dep_prefix and form == "combined":
+            raise TraceError("--dep-prefix: a combined log does not name a dependency (use csv or envoy)")
+        builder.file(stem, READERS[form](chain(first, lines), str(path), skipped), str(path))
         if skipped.meaningless * 2 > skipped.lines:
             raise TraceError(
                 f"{skipped.first_bad} ({skipped.meaningless} of {skipped.lines} lines mean"
-                f" nothing as {kind}; another --format?)"
+                f" nothing as {form}; another --format?)"
             )
         builder.skipped += skipped.other + skipped.meaningless
         builder.meaningless += skipped.meaningless
         if skipped.meaningless:
-            builder.notes.append(f"{skipped.meaningless:,} lines mean nothing as {kind}: {skipped.first_bad}")
+            builder.notes.append(f"{skipped.meaningless:,} lines mean nothing as {form}: {skipped.first_bad}")
     return builder.trace(", ".join(str(path) for path in paths))
 
 
