@@ -12,6 +12,7 @@ from tests.core.solo import DEP, SIZE, Solo, key, only
 from zoned.core import events as ev
 from zoned.core.actions import FetchOrigin
 from zoned.core.cache import CacheSettings
+from zoned.core.learning import LearningSettings
 from zoned.core.names import InstanceKey, fingerprint_of, key_hash, shard_of
 from zoned.core.records import DependencyPolicy, Source
 
@@ -140,6 +141,18 @@ def test_arms_that_are_not_played_say_what_they_would_have_saved() -> None:
     for name in ("s3fifo", "sieve", "value"):
         assert arms[name].why.startswith("would have saved "), arms[name]
     assert "s more so far, but that is not proved" in arms["s3fifo"].why, "a loop is where LRU saves nothing"
+    equal = Solo()
+    equal.have(K)
+    told = equal.node.snapshot(equal.now).arms
+    assert [arm.why for arm in told if not arm.played] == ["would have saved as much so far"] * 3
+
+
+def test_without_learning_nobody_is_said_to_have_been_judged() -> None:
+    solo = Solo(learning=LearningSettings(enabled=False))
+    solo.have(K)
+    found = solo.node.snapshot(solo.now)
+    assert [(arm.arm, arm.why) for arm in found.arms] == [("lru", "learning.enabled is off")]
+    assert {line.why for line in found.ledger} == {"learning.enabled is off"}
 
 
 def test_explain_says_each_thing_once() -> None:

@@ -30,7 +30,7 @@ from zoned.simulation.moves import run as play_move
 from zoned.simulation.recording import Recording
 from zoned.simulation.replay import Replay, run
 from zoned.simulation.report import page, verdict, zones_text
-from zoned.simulation.results import ReplayOptions
+from zoned.simulation.results import PolicyResult, ReplayOptions
 from zoned.simulation.rows import READERS
 from zoned.simulation.tolls import MoveResult
 
@@ -310,11 +310,16 @@ def _table(finished: Replay) -> Table:
             f"{result.origin_fetches:,}",
             f"{result.peer_transfers:,}",
             f"{result.prefetches:,}",
-            f"{result.prefetch_used / result.prefetches:.0%}" if result.prefetches else "",
+            _used(result),
             f"{result.late:,}",
             style="bold" if policy in ("zoned", OF_JOURNALS) else None,
         )
     return table
+
+
+def _used(result: PolicyResult) -> str:
+    """The share of prefetches that were used; a few of those that were used came before the measured part."""
+    return f"{min(1.0, result.prefetch_used / result.prefetches):.0%}" if result.prefetches else ""
 
 
 def _conclusion(finished: Replay) -> list[str]:

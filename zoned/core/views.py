@@ -29,6 +29,7 @@ from zoned.core.stages import Stages
 from zoned.core.summaries import is_drained
 
 _FIXED = "store.eviction says so"
+_OFF = "learning.enabled is off"
 _SHOWN = 12  # names in a sentence
 
 
@@ -59,19 +60,23 @@ class Location:
 def _arms(view: View) -> tuple[ArmScore, ...]:
     """The learner's arms; where the operator chose the eviction, that is what is played."""
     arms, chosen = view.stages.tuner.arms(), view.settings.cache.eviction
-    if chosen == AUTO:
-        saved = dict(view.stages.tuner.ledger(view.stages.observer.price)[0].arms)
-        best = max((saved.get(arm.arm, 0.0) for arm in arms if arm.played), default=0.0)
+    if chosen != AUTO:
         return tuple(
-            arm if arm.played else arm._replace(why=_left(saved.get(arm.arm, 0.0) - best)) for arm in arms
+            arm._replace(played=arm.arm == chosen, why=_FIXED if arm.arm == chosen else "") for arm in arms
         )
+    if not view.settings.learning.enabled:
+        return tuple(arm._replace(why=_OFF) for arm in arms)
+    saved = dict(view.stages.tuner.ledger(view.stages.observer.price)[0].arms)
+    best = max((saved.get(arm.arm, 0.0) for arm in arms if arm.played), default=0.0)
     return tuple(
-        arm._replace(played=arm.arm == chosen, why=_FIXED if arm.arm == chosen else "") for arm in arms
+        arm if arm.played else arm._replace(why=_left(saved.get(arm.arm, 0.0) - best)) for arm in arms
     )
 
 
 def _left(more_s: float) -> str:
     """Why an arm is not played that would have saved so much more waiting than the one that is."""
+    if abs(more_s) < 0.05:
+        return "would have saved as much so far"
     if more_s <= 0.0:
         return f"would have saved {-more_s:.1f} s less so far"
     return f"would have saved {more_s:.1f} s more so far, but that is not proved, or it failed in some hour"
@@ -85,7 +90,7 @@ def _ledger(view: View) -> tuple[LedgerLine, ...]:
         replace(
             line,
             eviction=choice.of(line.dependency),
-            why=why(line.dependency) if auto else _FIXED,
+            why=_FIXED if not auto else why(line.dependency) if view.settings.learning.enabled else _OFF,
         )
         for line in stages.tuner.ledger(stages.observer.price)
     )

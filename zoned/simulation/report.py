@@ -216,7 +216,7 @@ def _policies(finished: Replay) -> Markup:
             Figure(f"{result.origin_fetches:,}"),
             Figure(f"{result.peer_transfers:,}"),
             Figure(f"{result.prefetches:,}"),
-            Figure(percent(result.prefetch_used / result.prefetches) if result.prefetches else ""),
+            Figure(percent(min(1.0, result.prefetch_used / result.prefetches)) if result.prefetches else ""),
         )
 
     heads = ("policy", "hits", "mean ms", "p99 ms", "gap closed", "origin", "zones", "ahead", "used")

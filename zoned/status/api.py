@@ -255,7 +255,7 @@ def _instance(request: web.Request, prefix: str) -> InstanceKey:
     dependency, _, key = request.raw_path.partition("?")[0][len(prefix) :].partition("/")
     raw_key = unquote_to_bytes(key)
     if not dependency or not 0 < len(raw_key) <= MAX_KEY_BYTES:
-        raise web.HTTPBadRequest(reason="expected a dependency and a key")
+        raise web.HTTPBadRequest(reason=f"expected a dependency and a key of 1 to {MAX_KEY_BYTES} bytes")
     return InstanceKey(unquote_to_bytes(dependency).decode("utf-8", "replace"), raw_key)
 
 
