@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.gossip.pool import Host, Pool
 from zoned.core.errors import PeerError
-from zoned.core.gossip.channel import PAIRS
+from zoned.core.gossip.channel import PAIRS, encode_body
 from zoned.core.members import Follower, PairsHeard, Sighting
 from zoned.core.names import InstanceKey
 
@@ -43,6 +43,21 @@ def test_evidence_reaches_everybody_once() -> None:
     for host in hosts[1:]:
         assert sorted(heard(host)) == sorted(told)
     assert heard(hosts[0]) == []
+
+
+def test_packets_are_filled_and_none_has_to_go_as_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    host, rng, told = Pool().start(2)[0], random.Random(2), []
+    monkeypatch.setattr(host.swim._reconciler._channel, "push", lambda fields: told.append(fields))
+    follower = Follower(InstanceKey("döner", bytes(30)), 1 << 20, 1e6)
+    most = [
+        Sighting(InstanceKey("döner", bytes(rng.randrange(1, 200))), 1 << 20, (follower,) * rng.randrange(9))
+        for _ in range(200)
+    ]
+    host.swim.paired(most)
+    room = host.swim._reconciler.pairs._wiring.settings.room_bytes
+    sizes = [len(encode_body(fields)) for fields in told]
+    assert [row[1] for fields in told for row in fields[2]] == [one.key.key for one in most]
+    assert max(sizes) < room and sum(sizes) > 0.6 * room * (len(sizes) - 1)
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,8 @@ class Pairs:
         rows: list[Sighting] = []
         size = 0
         for sighting in sightings:
-            length = sum(
-                len(each.key.key) + len(each.key.dependency) + _ROW_BYTES for each in sighting.followers
-            )
-            length += len(sighting.key.key) + len(sighting.key.dependency) + _ROW_BYTES
+            keys = (sighting.key, *[each.key for each in sighting.followers])
+            length = sum([len(key.key) + len(key.dependency.encode()) + _ROW_BYTES for key in keys])
             if rows and size + length > room:
                 self._tell(rows)
                 rows, size = [], 0
