@@ -17,6 +17,8 @@ that nobody can help another.
                smaller, far larger, by the hour
     parted     all zones read the same in even hours, so that what is made for sharing is played; in odd ones
                each reads its own as in the odd hours of ``betrayed``
+    patient    something other than LRU is better in all hours but the last, so that it is proved and played;
+               the last is an odd one of ``betrayed``
     walked     clients go along a list in its order, which is another one every hour; the rest just fits
 """
 
@@ -132,6 +134,31 @@ def parted(seed: int, copies: int, reads: int, hours: int, zones: int = 3, share
     return trace_of(rows, zones, shared=True)
 
 
+def patient(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
+    """See above. In good hours half is a loop, a third larger than the store, half what is popular."""
+    rng, rows, fresh, places = random.Random(seed), [], 10**7, [0] * zones
+    recent: list[list[int]] = [[] for _ in range(zones)]
+    most = int(0.8 * copies)
+    for number in range(hours * reads):
+        zone = rng.randrange(zones)
+        window = recent[0 if shared else zone]
+        if number // reads < hours - 1:
+            if rng.random() < 0.5:
+                places[zone] += 1
+                item = 10**6 + places[zone] % int(1.3 * copies)
+            else:
+                item = int(0.9 * copies * rng.random() ** 1.2)
+        elif len(window) < most or rng.random() < 0.25:
+            fresh += 1
+            item = fresh
+            window.append(item)
+            del window[: max(0, len(window) - most)]
+        else:
+            item = rng.choice(window)
+        rows.append((number * HOUR_S / reads, zone, item, rng.randrange(500)))
+    return trace_of(rows, zones, shared)
+
+
 def paired(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
     """See above. There are five times as many instances as a store holds."""
     rng, rows, at_s = random.Random(seed), [], 0.0
@@ -218,7 +245,8 @@ def walked(seed: int, copies: int, reads: int, hours: int, zones: int = 3, share
 
 
 SHAPES: dict[str, Callable[..., Trace]] = {
-    shape.__name__: shape for shape in (turned, betrayed, paired, trapped, inverted, looped, parted, walked)
+    shape.__name__: shape
+    for shape in (turned, betrayed, paired, trapped, inverted, looped, parted, patient, walked)
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.adversaries import betrayed, hours_of_lru, hours_of_zoned, turned
 from zoned.simulation.trace import Trace
 
-pytestmark = pytest.mark.timeout(60)  # some seconds each, on a machine of its own
+pytestmark = pytest.mark.timeout(120)  # some seconds each, on a machine of its own
 
 HOURS, A_HOUR, CAPACITY = 6, 1200, 40
 MOST_WORSE = 1.01  # in any one hour
