@@ -164,6 +164,7 @@ class Node:
             warming=self.joining.pending,
         )
         self.farewell.review(self.plan, now)
+        self.tuner.planned(self.plan, self.cache.keeps_guess, now)
         self.prefetcher.follow(self.plan, now)
         self.prefetcher.refresh(self.cache.expiring(now), now, self.advice.thresholds)
         self._publish(now)

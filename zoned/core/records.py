@@ -268,6 +268,7 @@ class Want(NamedTuple):
     value: float
     source: NodeName  # who has it; "" = ask the directory, then the origin
     guess: bool = False  # a HOME copy that nobody ordered: it has to prove itself as a forecast has to
+    chance: float = 1.0  # that it is used before it would have to go, as the planner believes; 1: no guess
 
 
 class PlanLine(NamedTuple):
@@ -301,6 +302,7 @@ class Plan:
     lines: tuple[PlanLine, ...]
     draining: tuple[Zone, ...]
     drained_ratio: float | None  # when this zone drains: share of its copies that others now hold
+    doubtful: tuple[Want, ...] = ()  # guesses that the learner does not trust: not fetched, but watched
     drained: bool = False  # nothing is left to hand over that the others have room for: its traffic may move
 
 

@@ -14,6 +14,7 @@ from zoned.core.actions import FetchOrigin
 from zoned.core.cache import CacheSettings
 from zoned.core.forecast import ForecastSettings
 from zoned.core.learning import LearningSettings, Tuner
+from zoned.core.learning.foresight import Foresight
 from zoned.core.learning.reward import Toll, least_probability, moved_s
 from zoned.core.names import InstanceKey, Instant, key_hash
 from zoned.core.placement import PlacementSettings
@@ -58,7 +59,8 @@ def test_associations_and_refreshes_have_to_promise_what_their_way_costs(
     ).thresholds
     for reason in (Reason.ASSOCIATION, Reason.REFRESH):
         assert thresholds.get((DEP, reason)) == (None if least is None else pytest.approx(least))
-    assert (DEP, Reason.FORECAST) not in thresholds, "the plan has the price of each copy"
+    guessed = Foresight(LearningSettings()).least(DEP, Reason.FORECAST)
+    assert thresholds[DEP, Reason.FORECAST] == guessed, "the plan has the price of each copy"
 
 
 @pytest.mark.parametrize(("price", "ahead"), [(0.01, True), (1e6, False)])

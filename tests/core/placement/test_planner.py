@@ -52,6 +52,16 @@ def test_the_learner_moves_the_threshold() -> None:
     assert bench.wanted() == {}
 
 
+def test_what_the_learner_does_not_trust_is_named_but_not_wanted() -> None:
+    bench = Bench()
+    bench.forecast = forecast_of({1: 0.9, 2: 0.6, 3: 0.3})
+    bench.thresholds = {(DEP, Reason.FORECAST): 0.8}
+    plan = bench.plan()
+    assert [(want.key, want.chance) for want in plan.wants] == [(key(1), 0.9)]
+    assert [(want.key, want.chance) for want in plan.doubtful] == [(key(2), 0.6)], "3 not even by default"
+    assert bench.planner.counters["wants_doubted"] == 1
+
+
 def test_only_a_use_before_the_copy_would_have_to_go_counts() -> None:
     bench = Bench()
     for stay_s, wanted in ((1200.0, {2}), (1e9, {1, 2}), (0.0, set()), (None, {1, 2})):

@@ -28,13 +28,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from math import inf, isfinite, log, log1p
+from math import inf, log, log1p
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
 from zoned.core.errors import StateError
-from zoned.core.learning.odds import Floats, Odds, Prior, log_odds_of, probability_of
+from zoned.core.learning.odds import Floats, Odds, Prior, log_odds_of, probability_of, saved_weights
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import Dependency, KeyHash
 from zoned.core.promises import MOST_AGREEING, Association
@@ -59,7 +57,6 @@ _AGREEING, _USUAL_AGREEING = 6, 0.7
 _UNLIKELY = -log(3.0)  # log odds of 0.25
 _SAMPLE = 8  # of promises below that one in so many is noted, by its hash and when: no rhythm is missed
 _ALL_AGREE = log1p(MOST_AGREEING)
-_ABSURD = 1e3  # no weight is that large
 
 
 def features(promise: Association) -> list[float]:
@@ -148,9 +145,7 @@ class Calibration:
 
     def export_state(self) -> list[list[object]]:
         """[dependency, weights, covariance row by row] of each."""
-        return [
-            [name, one.weights.tolist(), one.covariance.ravel().tolist()] for name, one in self._odds.items()
-        ]
+        return [[name, *one.export_state()] for name, one in self._odds.items()]
 
     def restore_state(self, saved: list[Saved]) -> None:
         """Take over what `saved_odds` has read."""
@@ -214,15 +209,4 @@ def _is_class(row: object) -> bool:
 def _saved(row: object) -> Saved:
     if not isinstance(row, (list, tuple)) or len(row) != 3 or not isinstance(row[0], str):
         raise StateError(f"learning: not the odds of a dependency: {str(row)[:80]}")
-    weights, covariance = _numbers(row[1], _SIZE), _numbers(row[2], _SIZE * _SIZE).reshape(_SIZE, _SIZE)
-    if not np.array_equal(covariance, covariance.T) or (np.linalg.eigvalsh(covariance) < 0.0).any():
-        raise StateError(f"learning: an impossible covariance of {row[0]!r}")
-    return row[0], weights, covariance
-
-
-def _numbers(obj: object, size: int) -> Floats:
-    if not isinstance(obj, (list, tuple)) or len(obj) != size:
-        raise StateError(f"learning: not {size} weights: {str(obj)[:80]}")
-    if not all(isinstance(one, (int, float)) and isfinite(one) and abs(one) < _ABSURD for one in obj):
-        raise StateError(f"learning: impossible weights: {str(obj)[:80]}")
-    return np.array(obj, dtype=np.float64)
+    return row[0], *saved_weights(row[1], row[2], _SIZE)

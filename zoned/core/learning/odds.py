@@ -7,18 +7,21 @@ that ten promises already count and later ones change less. What was learnt slow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, isfinite, log, sqrt
 from operator import mul
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from zoned.core.errors import StateError
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Prior: TypeAlias = tuple[tuple[float, float], ...]
 """(weight at the start, how unsure we are of it: its variance) of each thing that is known."""
 
 _SURE = 0.98
+_ABSURD = 1e3  # no weight is that large
 _LEAST_DOUBT = 0.02  # variance of an outcome: what is surprising must be able to teach
 
 
@@ -40,6 +43,10 @@ class Odds:
         self.weights, self.covariance = weights, covariance
         self.rates: list[float] = weights.tolist()  # the same for reading, faster
 
+    def export_state(self) -> list[list[float]]:
+        """[weights, covariance row by row]."""
+        return [self.weights.tolist(), self.covariance.ravel().tolist()]
+
     def of(self, known: Sequence[float]) -> float:
         """[hot] The probability of a promise of which that much is known."""
         return probability_of(self.log_odds(known))
@@ -48,6 +55,11 @@ class Odds:
         """[hot] The same as log odds."""
         total: float = sum(map(mul, self.rates, known))
         return total
+
+    def doubt(self, known: Sequence[float]) -> float:
+        """The standard deviation of those."""
+        value = np.array(known)
+        return sqrt(value @ self.covariance @ value)
 
     def learn(self, known: Sequence[float], true: bool) -> None:
         """A promise was decided."""
@@ -73,3 +85,19 @@ def log_odds_of(probability: float) -> float:
 def probability_of(log_odds: float) -> float:
     """The probability with these log odds."""
     return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, log_odds))))
+
+
+def saved_weights(weights: object, covariance: object, size: int) -> tuple[Floats, Floats]:
+    """What `Odds` of ``size`` weights were exported as (the covariance row by row), checked: `StateError`."""
+    means, spread = _numbers(weights, size), _numbers(covariance, size * size).reshape(size, size)
+    if not np.array_equal(spread, spread.T) or (np.linalg.eigvalsh(spread) < 0.0).any():
+        raise StateError("learning: an impossible covariance of weights")
+    return means, spread
+
+
+def _numbers(obj: object, size: int) -> Floats:
+    if not isinstance(obj, (list, tuple)) or len(obj) != size:
+        raise StateError(f"learning: not {size} weights: {str(obj)[:80]}")
+    if not all(isinstance(one, (int, float)) and isfinite(one) and abs(one) < _ABSURD for one in obj):
+        raise StateError(f"learning: impossible weights: {str(obj)[:80]}")
+    return np.array(obj, dtype=np.float64)

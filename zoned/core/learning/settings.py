@@ -88,6 +88,13 @@ class LearningSettings:
     `GraphSettings.min_lead_s` is the same for what is learnt."""
     max_promises: int = 4096
     """Promises that wait to be decided; then the oldest is forgotten. Range 1..1e6. About 400 B each."""
+    guess_precision: float = 0.5
+    """A guess of the plan is fetched if by experience (`foresight`) it is at least that likely to be used.
+    Range 0..1. Higher: fewer transfers in vain, and fewer readers spared."""
+    foresight_memory: float = 1000.0
+    """Guesses of a dependency and reason after which what was learnt of them is half forgotten. 8..1e6."""
+    max_watched: int = 1024
+    """Guesses that are watched at a time; more are not, and counted. Range 1..1e6. About 400 B each."""
     association_threshold: float = 0.6
     """Least probability from which what is believed to follow counts: a copy is kept for it, a missing one is
     fetched. What is learnt can only ask more of what is fetched. Range 0..1. Lower: more transfers, fewer of

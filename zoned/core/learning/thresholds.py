@@ -68,18 +68,18 @@ class _Judgement:
 class Thresholds:
     """All judgements."""
 
-    __slots__ = ("_base", "_judgements", "_limit", "_settings", "dropped", "stops", "trials")
+    __slots__ = ("base", "_judgements", "_limit", "_settings", "dropped", "stops", "trials")
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
-        self._base = {
+        self.base = {
             Reason.ASSOCIATION: settings.association_threshold,
             Reason.FORECAST: settings.forecast_threshold,
             Reason.ELSEWHERE: settings.elsewhere_threshold,
             Reason.HOME: settings.home_threshold,
             Reason.REFRESH: settings.refresh_threshold,
         }
-        self._limit = len(self._base) * settings.max_dependencies
+        self._limit = len(self.base) * settings.max_dependencies
         self._judgements: dict[tuple[Dependency, Reason], _Judgement] = {}
         self.stops = self.trials = 0
         self.dropped = 0
@@ -88,7 +88,7 @@ class Thresholds:
     def review(self, outcomes: Iterable[PrefetchOutcome], ledger: Ledger) -> None:
         """Take in what became of the prefetches, and decide what can be decided."""
         for outcome in outcomes:
-            if outcome.reason not in self._base:
+            if outcome.reason not in self.base:
                 continue
             judgement = self._judgements.get((outcome.dependency, outcome.reason))
             if judgement is None:
@@ -123,13 +123,13 @@ class Thresholds:
     def restore_state(self, rows: list[tuple[Dependency, Reason, float, bool]]) -> None:
         """Take over judgements; a stopped one waits for its budget from zero."""
         for name, reason, multiplier, stopped in rows[: self._limit]:
-            if reason in self._base:
+            if reason in self.base:
                 judgement = self._judgements[name, reason] = _Judgement()
                 judgement.multiplier = self._bounded(reason, multiplier)
                 judgement.state = _State.STOPPED if stopped else _State.OPEN
 
     def _threshold(self, reason: Reason, judgement: _Judgement) -> float:
-        return min(self._settings.max_threshold, self._base[reason] * judgement.multiplier)
+        return min(self._settings.max_threshold, self.base[reason] * judgement.multiplier)
 
     def _bounded(self, reason: Reason, multiplier: float) -> float:
         least = 1.0 if reason is Reason.ASSOCIATION else self._settings.min_multiplier

@@ -10,17 +10,19 @@ The ledger always runs, also with learning switched off: it is what everything e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from itertools import chain
 from random import Random
 
 from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
 from zoned.core.learning.calibration import Agreeing, Calibration, saved_odds
 from zoned.core.learning.drift import Drift
+from zoned.core.learning.foresight import Asked, Foresight, Keeps, saved_foresight
 from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
-from zoned.core.learning.ledger import Ledger, Tally
+from zoned.core.learning.ledger import Ledger, Line, Tally
 from zoned.core.learning.mixing import Mixing, saved_mix
 from zoned.core.learning.reward import Toll, least_probability, moved_s
 from zoned.core.learning.settings import LearningSettings
@@ -33,9 +35,11 @@ from zoned.core.records import (
     ArmScore,
     Forecast,
     LedgerLine,
+    Plan,
     PrefetchOutcome,
     Reason,
     Source,
+    Want,
 )
 
 LRU = "lru"
@@ -83,6 +87,9 @@ class Tuner:
         self._drift = Drift(settings)
         self._calibration = Calibration(settings)
         self._read = self._calibration.read
+        self._foresight = Foresight(settings)
+        self._foresee = self._foresight.read
+        self._planned: tuple[tuple[Want, ...], tuple[Want, ...]] = (), ()
         self._batch = Tally(0, 0.0, 0, 0, 0, 0)  # where the open batch of the arms started
         self._batch_cost: list[Cost] = [(0.0, 0.0, 0.0) for _ in arms]
         self._seen, self._seen_cost = 0, self._batch_cost  # as of the last review
@@ -116,6 +123,7 @@ class Tuner:
             line = self._ledger.line(key[0])
         line.requests += times
         self._read(key_hash, now[0])
+        self._foresee(key_hash, now[0])
         missed = self._shadow.access(key_hash, size, line.ttl_s, now[0], near, line.missed)
         if times > 1:
             for _ in range(min(times, _MOST_REPEATS) - 1):
@@ -164,10 +172,20 @@ class Tuner:
         """Another zone wanted what, as far as is known, none but perhaps we held. ``kept``: it holds a copy
         since, and claims it."""
         self._shadow.needed(fingerprint, now.mono_s, kept)
+        self._foresight.wanted(fingerprint, now.mono_s)
 
     def dropped(self, key_hash: KeyHash) -> None:
         """An instance was invalidated: plain LRU would have lost its copy as well."""
         self._shadow.drop(key_hash)
+
+    def planned(self, plan: Plan, keeps: Keeps, now: Instant) -> None:
+        """The guesses of a plan are watched, those that are not fetched as well. The same plan: nothing new.
+        ``keeps``: whether the store would keep a copy."""
+        if plan.wants is not self._planned[0] or plan.doubtful is not self._planned[1]:
+            self._planned = plan.wants, plan.doubtful
+            lifetimes = {name: line.ttl_s for name, line in self._lines.items()}
+            guesses = chain(plan.wants, plan.doubtful)
+            self._foresight.watch(guesses, keeps, self._shadow.copies, lifetimes, now.mono_s)
 
     # ---- what follows from it -----------------------------------------------------------------------
 
@@ -186,11 +204,14 @@ class Tuner:
         stopped = self._loss.review(self._ledger, prices)
         stopped += self._brake.review(self._ledger, prices, self._shown_exactly, now)
         self._thresholds.review(outcomes, self._ledger)
-        plays = self._mixing.plays
+        plays, asked = self._mixing.plays, self._thresholds.all(stopped)
+        self._foresight.ask(asked, self._thresholds.base, self._lines)
+        saved_s = max(0.0, prices(Source.ORIGIN) - prices(Source.LOCAL))
+        _ask_worthwhile(asked, self._lines, self._shadow.mean_size, saved_s, self._transfer_s_per_mib)
         return Advice(
             eviction=plays.rest,
             evictions=plays.own,
-            thresholds=self._worthwhile(self._thresholds.all(stopped), prices) | self.never,
+            thresholds=asked | self.never,
             refit=self._drift.review(forecast, now),
         )
 
@@ -238,6 +259,9 @@ class Tuner:
             "reason_trials": self._thresholds.trials,
             "outcomes_dropped": self._thresholds.dropped,
             "promises_dropped": self._calibration.dropped,
+            "guesses_true": self._foresight.kept,
+            "guesses_false": self._foresight.broken,
+            "guesses_not_watched": self._foresight.dropped,
         }
 
     # ---- over a restart -----------------------------------------------------------------------------
@@ -249,6 +273,7 @@ class Tuner:
             "mix": self._mixing.export_state(),
             "thresholds": self._thresholds.export_state(),
             "calibration": self._calibration.export_state(),
+            "foresight": self._foresight.export_state(),
         }
 
     def restore_state(self, obj: object, now: Instant) -> None:
@@ -257,10 +282,12 @@ class Tuner:
             raise StateError("learning: state is not a map")
         rows = [_threshold_row(row) for row in obj["thresholds"]]
         odds = saved_odds(obj.get("calibration", []))  # older states have none
+        foresight = saved_foresight(obj.get("foresight", []))
         mix = saved_mix(obj.get("mix"), self._settings)
         self._hedge.restore_state(obj.get("hedge"))
         self._mixing.take_up(mix)
         self._calibration.restore_state(odds)
+        self._foresight.restore_state(foresight)
         self._thresholds.restore_state(rows)
 
     # ---- inside -------------------------------------------------------------------------------------
@@ -270,19 +297,6 @@ class Tuner:
         """Our store goes by LRU, and the shadow is no sample: what differs between them was fetched ahead."""
         lru_alone = self._hedge.played == 0 and not self._mixing.played
         return lru_alone and self._shadow.rate == 1.0
-
-    def _worthwhile(
-        self, thresholds: dict[tuple[Dependency, Reason], float], prices: Callable[[Source], float]
-    ) -> dict[tuple[Dependency, Reason], float]:
-        """The same, none below where a guess that goes wrong moves more than one that comes true saves. The
-        plan weighs that by itself, copy by copy."""
-        saved_s, price = max(0.0, prices(Source.ORIGIN) - prices(Source.LOCAL)), self._transfer_s_per_mib
-        for name, line in self._lines.items():
-            size = line.prefetched_bytes / line.prefetched if line.prefetched else self._shadow.mean_size
-            least = least_probability(saved_s, moved_s(size, price))
-            for reason in _UNASKED if least >= _NOTABLE else ():
-                thresholds[name, reason] = max(thresholds.get((name, reason), 0.0), least)
-        return thresholds
 
     def _apart(self, played: int, other: int) -> float:
         arms = self._shadow.arms
@@ -322,6 +336,18 @@ def _places(objects: int | None, size: int | None, shadow: Shadow) -> float:
     if size is not None and shadow.mean_size:
         most = min(most, size / shadow.mean_size)
     return most if most < math.inf else shadow.copies
+
+
+def _ask_worthwhile(
+    asked: Asked, lines: Mapping[Dependency, Line], mean_size: float, saved_s: float, price_s_per_mib: float
+) -> None:
+    """No threshold is below where a guess that goes wrong moves more than one that comes true saves. The plan
+    weighs that by itself, copy by copy."""
+    for name, line in lines.items():
+        size = line.prefetched_bytes / line.prefetched if line.prefetched else mean_size
+        least = least_probability(saved_s, moved_s(size, price_s_per_mib))
+        for reason in _UNASKED if least >= _NOTABLE else ():
+            asked[name, reason] = max(asked.get((name, reason), 0.0), least)
 
 
 def _grown(before: list[Cost], costs: list[Cost], part: float) -> list[float]:

@@ -80,7 +80,16 @@ class Planner:
         self._overlaps: Mapping[Dependency, float] = {}
         self._over: tuple[Dependency, ...] = ()  # whose error was over the threshold at last
         self.counters: dict[str, int] = dict.fromkeys(
-            ("plans", "wants", "wants_dropped", "wants_not_worth_room", "passed_on", "adjusted"), 0
+            (
+                "plans",
+                "wants",
+                "wants_dropped",
+                "wants_not_worth_room",
+                "wants_doubted",
+                "passed_on",
+                "adjusted",
+            ),
+            0,
         )
         self.counters |= self._offers.counters
 
@@ -138,11 +147,13 @@ class Planner:
         roster = scene.roster
         ours = roster.leaving or self._zone in roster.draining
         moves = self._hand_over(scene, paused, now)
+        wants, doubtful = ((), ()) if paused or ours else self._wants(scene)
         self._plan = Plan(
             made=now,
             ring_id=scene.owned.ring_id,
             paused=paused,
-            wants=() if paused or ours else self._wants(scene),
+            wants=wants,
+            doubtful=doubtful,
             hand_over=moves.offers,
             lines=self._sharding(scene.owned, scene.demand),
             draining=roster.draining,
@@ -241,30 +252,41 @@ class Planner:
         self._replicate_s = now.mono_s + (0.0 if full else self._settings.replicate_interval_s)
         return Evacuation(passed_on + made, 1.0, False)
 
-    def _wants(self, scene: Scene) -> tuple[Want, ...]:
+    def _wants(self, scene: Scene) -> tuple[tuple[Want, ...], tuple[Want, ...]]:
+        """(what to fetch, the guesses that are only watched), by value."""
         settings = self._settings
         evidence = [drain_wants(scene)]
         if settings.enabled:
             evidence += [forecast_wants(scene), elsewhere_wants(scene)]
         found: dict[KeyHash, Want] = {}
-        for want in chain.from_iterable(evidence):
-            found.setdefault(want.key_hash, want)  # the first reason given is the one that is learnt from
+        doubted: dict[KeyHash, Want] = {}
         ordered: list[Want] = []
+
+        def sort_out(want: Want) -> None:
+            trusted = want.chance >= scene.threshold(want.key.dependency, want.reason)
+            # The first reason given is the one that is learnt from.
+            (found if trusted else doubted).setdefault(want.key_hash, want)
+
+        for want in chain.from_iterable(evidence):
+            sort_out(want)
         if settings.enabled:
             for want, always in home_wants(scene):
                 if always:
                     ordered.append(found.pop(want.key_hash, want))
                 else:
-                    found.setdefault(want.key_hash, want)
-        wants = sorted(found.values(), key=_by_value)
-        if wants:
+                    sort_out(want)
+        doubtful = [want for hashed, want in doubted.items() if hashed not in found]
+        if found or doubtful:
             marginal = marginal_values(scene.contents, scene.demand.own, scene.prices, settings, scene.stay)
+            wants = sorted(found.values(), key=_by_value)
             kept = worth_their_room(wants, marginal, settings)
             self.counters["wants_not_worth_room"] += len(wants) - len(kept)
             ordered += kept
+            doubtful = worth_their_room(sorted(doubtful, key=_by_value), marginal, settings)
         ordered.sort(key=_by_value)
         self.counters["wants_dropped"] += max(0, len(ordered) - settings.max_wants)
-        return tuple(ordered[: settings.max_wants])
+        self.counters["wants_doubted"] += len(doubtful)
+        return tuple(ordered[: settings.max_wants]), tuple(doubtful[: settings.max_wants])
 
     def _sharding(self, ring: Ring, demand: Demand) -> tuple[PlanLine, ...]:
         """The lines change with the ring and the set of dependencies only, so they are kept between plans."""

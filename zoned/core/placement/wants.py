@@ -4,6 +4,9 @@
     ELSEWHERE   it is hot in other zones, and what is hot there comes here too (``demand``)
     HOME        the ring homes it here, and a replica is ordered (``replicate``) or pays (``auto``)
 
+What the learner does not trust is named all the same, with its chance: the planner sorts it out, and what
+becomes of it is how trust is won (``learning.foresight``).
+
 A want is never for an instance that is here already, that the policy keeps from being fetched ahead, or
 that another agent of this zone looks after. Cheap tests come first: of a thousand instances a few are wanted.
 
@@ -52,6 +55,10 @@ class Scene:
         """The least probability for a want of that kind."""
         return self.policies.threshold(dependency, reason, self.learnt)
 
+    def watched(self, dependency: Dependency, reason: Reason) -> float:
+        """The same for one that is only watched: what is not tried must be able to prove itself, too."""
+        return min(self.threshold(dependency, reason), self.policies.threshold(dependency, reason, {}))
+
     def candidate(self, key: InstanceKey, key_hash: KeyHash, size: int) -> bool:
         """Whether it is ours to fetch at all: allowed, absent, and looked after by this agent."""
         return (
@@ -79,7 +86,7 @@ class Scene:
         gain_s = chance * saved_s - prices.transfer_s_per_mib * mib
         if gain_s < self.settings.min_saved_s:
             return None
-        return Want(key, key_hash, size, reason, gain_s / mib, source)
+        return Want(key, key_hash, size, reason, gain_s / mib, source, chance=chance)
 
 
 def forecast_wants(scene: Scene) -> Iterator[Want]:
@@ -89,14 +96,14 @@ def forecast_wants(scene: Scene) -> Iterator[Want]:
         key = item.key
         least = thresholds.get(key.dependency)
         if least is None:
-            least = thresholds[key.dependency] = scene.threshold(key.dependency, Reason.FORECAST)
+            least = thresholds[key.dependency] = scene.watched(key.dependency, Reason.FORECAST)
         chance = chance_within(item.probability, scene.stay)
         if chance >= least and scene.candidate(key, item.key_hash, item.size):
             want = scene.weigh(key, item.key_hash, item.size, Reason.FORECAST, chance)
             if want is not None:
                 yield want
     for dependency in sorted(scene.demand.siblings):
-        yield from _sibling_wants(scene, dependency, scene.threshold(dependency, Reason.FORECAST))
+        yield from _sibling_wants(scene, dependency, scene.watched(dependency, Reason.FORECAST))
 
 
 def _sibling_wants(scene: Scene, dependency: Dependency, least: float) -> Iterator[Want]:
@@ -117,7 +124,7 @@ def _sibling_wants(scene: Scene, dependency: Dependency, least: float) -> Iterat
 def elsewhere_wants(scene: Scene) -> Iterator[Want]:
     """What is hot in the other zones and expected here."""
     for dependency in sorted(scene.demand.elsewhere):
-        yield from _elsewhere(scene, dependency, scene.threshold(dependency, Reason.ELSEWHERE))
+        yield from _elsewhere(scene, dependency, scene.watched(dependency, Reason.ELSEWHERE))
 
 
 def _elsewhere(scene: Scene, dependency: Dependency, least: float) -> Iterator[Want]:
@@ -149,7 +156,8 @@ def _elsewhere(scene: Scene, dependency: Dependency, least: float) -> Iterator[W
         if scene.candidate(hot.key, hashed, hot.size):
             want = scene.weigh(hot.key, hashed, hot.size, Reason.ELSEWHERE, chance)
             if want is not None:
-                yield want
+                moves = hashed in demand.moving  # what used to follow says nothing of what a drain sends here
+                yield want._replace(chance=1.0) if moves else want
 
 
 def home_wants(scene: Scene) -> Iterator[tuple[Want, bool]]:
@@ -167,7 +175,7 @@ def _paying_homes(scene: Scene, dependency: Dependency) -> Iterator[Want]:
     """Where we are the first home of what others will ask for and nobody holds."""
     if scene.prices.between_s < scene.settings.min_saved_s:
         return
-    need = expected_for(scene.threshold(dependency, Reason.HOME)) / scene.stay
+    need = expected_for(scene.watched(dependency, Reason.HOME)) / scene.stay
     first, zone = scene.ring.first_owners(), scene.roster.zone
     ours = [member.zone == zone for member in scene.ring.members]
     holders = scene.contents.holders
