@@ -82,6 +82,9 @@ def test_dep_prefix(tmp_path: Path) -> None:
     [
         ("retail.csv.gz", "retail"),
         ("access.log", "access"),
+        ("access.log.1", "access"),
+        ("access.log-20261122.gz", "access"),
+        ("web.1.log", "web.1"),
         ("api.example.com.log.gz", "api.example.com"),
         ("eu west:1.jsonl", "eu_west_1"),
         (".csv", ".csv"),
@@ -178,6 +181,9 @@ def test_files_of_one_name_are_told_apart_by_their_directories(tmp_path: Path) -
     other = tmp_path / "us" / "ap.csv"
     other.write_text("ts,object\n1,a\n")
     assert read([*paths, other]).zone_names == ("access", "ap"), "several names: each is a zone"
+    (tmp_path / "us" / "access.csv.gz").write_bytes(gzip.compress(b"ts,object\n2,b\n"))
+    more = read([*paths, tmp_path / "us" / "access.csv.gz"])
+    assert more.zone_names == ("eu", "us") and len(more) == 3, "older files of a zone are that zone"
     with pytest.raises(TraceError, match="given twice"):
         read([paths[0], paths[0]])
 

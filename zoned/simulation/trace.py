@@ -32,6 +32,8 @@ __all__ = ["Trace", "TraceError", "read", "stem_of"]
 
 STDIN = Path("-")
 _SUFFIXES = (".gz", ".csv", ".log", ".json", ".jsonl", ".ndjson", ".txt")
+_ROTATED = re.compile(r"(?<=\.log)[.-]\d{1,8}$")
+"""``access.log.1`` and ``access.log-20261122`` are what ``access.log`` was before."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _NOT_IN_NAMES = re.compile(r"[\s:/,\"\\\ud800-\udfff]+")
 MAX_NAME = 128
@@ -102,9 +104,9 @@ class Trace:
 
 def stem_of(path: Path) -> str:
     """A file's name without the endings that only say what kind of file it is; safe as a name of ours."""
-    stem = "stdin" if path == STDIN else path.name
+    stem = "stdin" if path == STDIN else _ROTATED.sub("", path.name)
     while ending := next((s for s in _SUFFIXES if stem.endswith(s) and len(stem) > len(s)), ""):
-        stem = stem[: -len(ending)]
+        stem = _ROTATED.sub("", stem[: -len(ending)])
     return _as_dependency(stem)
 
 
@@ -114,7 +116,7 @@ def _stems(paths: Sequence[Path]) -> list[str]:
     stems = [stem_of(path) for path in paths]
     folders = [_as_dependency(path.absolute().parent.name) for path in paths]
     alike = len(paths) > 1 and len(set(stems)) == 1
-    return folders if alike and len(set(folders)) == len(paths) else stems
+    return folders if alike and len(set(folders)) > 1 else stems
 
 
 def read(paths: Sequence[Path], kind: str | None = None, dep_prefix: bool = False) -> Trace:
