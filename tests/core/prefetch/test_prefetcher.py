@@ -166,6 +166,23 @@ def test_an_association_must_be_sure_enough(confidence: float, threshold: float,
     assert bool(prefetcher.orders(at(0), nothing)) == goes
 
 
+@pytest.mark.parametrize(
+    ("misses", "confidence", "goes"),
+    [(2, 0.91, True), (2, 0.85, False), (5, 0.8, True), (5, 0.7, False), (10, 0.6, True)],
+)
+def test_once_tokens_were_lacking_the_fewer_are_left_the_surer_it_has_to_be(
+    misses: int, confidence: float, goes: bool
+) -> None:
+    prefetcher = make(allowance_start=0.0, allowance_per_miss=0.5, max_stake=0.1)
+    prefetcher.associated(after(1, confidence=0.6), {}, at(0))
+    assert prefetcher.orders(at(0), nothing) == [], "it has to wait: from now on tokens are short"
+    for _ in range(misses):
+        prefetcher.missed()
+    prefetcher.associated(after(2, confidence=confidence), {}, at(60))
+    assert numbers(prefetcher.orders(at(60), nothing)) == ([2] if goes else [])
+    assert prefetcher.counters["too_risky"] == (not goes)
+
+
 def test_of_the_associations_of_one_access_the_first_few_go() -> None:
     prefetcher = make(max_at_once=2)
     prefetcher.associated(after(3, 1, 2), {}, at(0))

@@ -71,6 +71,11 @@ class Allowance:
         least = 1.0 if reason is Reason.ASSOCIATION else 1.0 + self._reserved
         return self.tokens >= least and self.credit(reason) >= 1.0
 
+    @property
+    def short(self) -> bool:
+        """Whether associations have lacked tokens: these are worth more than a guess that may do, then."""
+        return self._reserved > 0.0
+
     def lacked(self) -> None:
         """An association has to wait, which it cannot for long."""
         if self.tokens < 1.0:

@@ -36,7 +36,7 @@ _MIB = float(1 << 20)
 _LANE = kinds_of(_ASSOCIATION) & OPEN_KINDS  # associations are guesses, and name no holder
 _COUNTERS = (
     "dropped_full", "expired", "withdrawn", "already_held", "below_threshold", "failed_lately",
-    "not_worth_keeping", "lane_dropped", "given_up", "refused", "waits_for_link",
+    "not_worth_keeping", "too_risky", "lane_dropped", "given_up", "refused", "waits_for_link",
     "link_exhausted", "link_forgotten",
     *(f"{what}_{reason.value}" for reason in Reason if reason is not Reason.DEMAND
       for what in ("ordered", "fetched", "failed", "used")),
@@ -104,9 +104,13 @@ class Prefetcher:
             return
         lane, settings = self._lane, self._settings
         now_s, until_s = now[0], now[0] + settings.association_ttl_s
+        allowance = self._budget.allowance
+        stake = settings.max_stake * max(1.0, allowance.tokens) if allowance.short else 1.0
         for key, hashed, confidence, *_ in associations[: settings.max_at_once]:
             if confidence < thresholds.get((key[0], _ASSOCIATION), 0.0):
                 self.counters["below_threshold"] += 1
+            elif 1.0 - confidence > stake:
+                self.counters["too_risky"] += 1
             elif key not in self._in_flight and not self._failures.lately(key, now_s):
                 lane.pop(key, None)
                 if len(lane) >= settings.max_associations:

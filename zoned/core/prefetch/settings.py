@@ -69,6 +69,11 @@ class PrefetchSettings:
     association_reserve: float = 4.0
     """Tokens that other guesses leave to associations, once these have lacked some: they have to go at once,
     others can wait, and would take what trickles in. Range >= 0."""
+    max_stake: float = 0.1
+    """Once associations have lacked tokens, one of probability p stakes 1 - p of a token, and may stake at
+    most this share of those left: with one left it has to be 0.9 sure, from four on
+    `LearningSettings.association_threshold` is what counts. Range 0.01..1. 1: the last tokens go to whoever
+    comes first; lower: tokens lie idle."""
     allowance_max: float = 2000.0
     """Most tokens that can be saved up in a quiet time. Range >= allowance_start."""
     credit_start: float = 20.0
@@ -89,4 +94,5 @@ class PrefetchSettings:
         assert self.link_bandwidth_bytes_s is None or self.link_bandwidth_bytes_s > 0
         assert self.origin_burst >= 1 and self.max_in_flight >= 1 and self.max_queue >= 1
         assert self.credit_max >= self.credit_start >= 1 and self.credit_per_use >= 1
+        assert 0.01 <= self.max_stake <= 1.0
         assert self.max_associations >= 1 and self.allowance_max >= self.allowance_start >= 0
