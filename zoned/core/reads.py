@@ -53,6 +53,7 @@ class Reads:
         self._worth = stages.worth
         self._peers = peers
         self._landings = Landings(stages)
+        self._worth_keeping = settings.learning.keep_threshold
         self._likely = settings.learning.association_threshold
         self.thresholds: Mapping[tuple[Dependency, Reason], float] = stages.tuner.never
         self.flights = FlightDesk(settings.flight, peers.address_of)
@@ -247,21 +248,18 @@ class Reads:
     # ---- inside ---------------------------------------------------------------------------------
 
     def _associate(self, key: InstanceKey, hashed: KeyHash, client: bytes, now: Instant) -> bool:
-        """Learn from an access, and fetch what is likely to follow it; whether anything may.
-
-        What is held is judged as what is missing is, and both are worth keeping from the same probability on:
-        ``Worth`` weighs them against one another."""
+        """Learn from an access, and fetch what is likely to follow it; whether anything may."""
         followers = self._analyzer.access(key, hashed, client, now)
         if not followers:
             return False
-        stages, likely, missing = self._stages, self._likely, []
+        stages, worth_keeping, likely, missing = self._stages, self._worth_keeping, self._likely, []
         judged, agreeing = stages.tuner.judged, self._analyzer.agreeing
         for one in followers:
             held = self._cache.holds(one.key, one.key_hash) or self.flights.find(one.key) is not None
-            probability = judged(one, agreeing, held, now)
-            if probability >= likely:
+            probability = one.confidence if held else judged(one, agreeing, now)
+            if probability >= worth_keeping:
                 self._worth.promise(one.key_hash, probability)
-                if not held:
+                if probability >= likely and not held:
                     missing.append(one._replace(confidence=probability))
         if missing:
             missing.sort(key=_surest_first)

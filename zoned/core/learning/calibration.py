@@ -16,9 +16,10 @@ told without fetching anything: each promise about an instance that is not here 
 on or not. Trying costs nothing, so nothing has to be tried. Of the unlikely ones only some are noted: there
 are many.
 
-What is held is judged by the same odds, and counts from the same probability on, since both compete for the
-same room. Rejected: its raw confidence (no better, by more transfers), and to promise nothing of what is held
-(what a client is about to ask for goes for what it may ask for).
+What is held is not judged: it stays for its raw confidence, though that is another scale than the odds, which
+are those of what is *not* here. Rejected, each replayed on semicomplete_web and hurence_web: to judge it by
+the same odds (no gain, and twice as much to judge), and to promise nothing of it (what a client is about to
+ask for goes for what it may ask for).
 
 Rejected: a ratio per class of promises (many promises to learn little), the client's own record (no better,
 a table more).
@@ -86,7 +87,7 @@ class _Open(NamedTuple):
 class Calibration:
     """The odds of all dependencies, and the promises that are open."""
 
-    __slots__ = ("_clock", "_likely", "_limit", "_odds", "_open", "_settings", "dropped")
+    __slots__ = ("_clock", "_limit", "_odds", "_open", "_settings", "dropped")
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
@@ -94,7 +95,6 @@ class Calibration:
         self._odds: dict[Dependency, Odds] = {}
         self._open: dict[KeyHash, _Open] = {}  # oldest first
         self._clock = 0
-        self._likely = log_odds_of(settings.association_threshold)  # what is held does not count below
         self.dropped = 0
         """Promises that were forgotten undecided, for lack of room."""
 
@@ -113,27 +113,23 @@ class Calibration:
         now_s: float,
         lifetime_s: float | None = None,
         agreeing: Agreeing | None = None,
-        held: bool = False,
     ) -> float:
         """[hot] The probability that experience gives a promise. It is noted, and decided by whether the
-        instance is asked for in the next ``within`` reads, before a copy would have expired; if it is
-        ``held``, it is not: what is here says nothing of what would have to be fetched.
+        instance is asked for in the next ``within`` reads, before a copy would have expired.
 
         ``agreeing`` tells how many others agree (None: the promise does); as that costs more than all else,
         it is not asked where that could change nothing: an upper bound is returned."""
         odds, known, hashed = self._of(promise[0][0]), features(promise), promise[1]
         total, rate = odds.log_odds(known), odds.rates[_AGREEING]
-        sampled = not held and (hashed + self._clock) % _SAMPLE == 0
+        sampled = (hashed + self._clock) % _SAMPLE == 0
         if agreeing is not None:
             most = total + rate * _ALL_AGREE if rate > 0.0 else total
-            if not sampled and most < (self._likely if held else _UNLIKELY):
+            if not sampled and most < _UNLIKELY:
                 return probability_of(most)
             others = log1p(agreeing(promise))
             known[_AGREEING] = others - _USUAL_AGREEING
             total += rate * others
         probability = probability_of(total)
-        if held:
-            return probability
         earlier = self._open.get(hashed)
         if earlier is not None and earlier.not_after_s < now_s:  # a copy would have expired
             del self._open[hashed]

@@ -97,9 +97,12 @@ class LearningSettings:
     max_watched: int = 1024
     """Guesses that are watched at a time; more are not, and counted. Range 1..1e6. About 400 B each."""
     association_threshold: float = 0.6
-    """Least probability from which what is believed to follow counts: a copy is kept for it, a missing one is
-    fetched. What is learnt can only ask more of what is fetched. Range 0..1. Lower: more transfers, fewer of
-    them used, and nothing left of the allowance for the sure ones."""
+    """Least probability from which what is believed to follow is fetched; what is learnt can only ask for
+    more. Range keep_threshold..1. Lower: more transfers, fewer of them used, and nothing left of the
+    allowance for the sure ones."""
+    keep_threshold: float = 0.4
+    """Least probability from which a copy of what is believed to follow is worth its room for that. Range
+    0..1. Higher: what is about to be asked for goes; lower: what is in demand goes for what is not."""
     forecast_threshold: float = 0.5
     """Base threshold for prefetches of predicted demand (least probability). Range 0..1."""
     elsewhere_threshold: float = 0.5

@@ -136,15 +136,14 @@ class Tuner:
         else:
             line.lru_misses += missed if hit else 1.0 + missed - self._shadow.scale
 
-    def judged(self, promise: Association, agreeing: Agreeing, held: bool, now: Instant) -> float:
-        """[hot] The probability that experience gives what is believed to follow. It is learnt from what is
-        not here (``held``) alone."""
+    def judged(self, promise: Association, agreeing: Agreeing, now: Instant) -> float:
+        """[hot] The probability that experience gives what is believed to follow and is not here."""
         if not self._settings.enabled:
             return promise.confidence
         line = self._lines.get(promise.key[0])
         lifetime_s = None if line is None else line.ttl_s
         within = _places(*self._room, self._shadow)
-        return self._calibration.judged(promise, within, now[0], lifetime_s, agreeing, held)
+        return self._calibration.judged(promise, within, now[0], lifetime_s, agreeing)
 
     def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
         """[hot] Where that access was really answered from; once for each `access`."""
