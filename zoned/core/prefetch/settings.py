@@ -60,7 +60,7 @@ class PrefetchSettings:
     """How many failed instances are remembered for that; the oldest is forgotten first. Range >= 1."""
     expected_size_bytes: int = 16_384
     """What an instance of unknown size is taken for, until instances have been seen. Range >= 1."""
-    allowance_per_miss: float = 0.04
+    allowance_per_miss: float = 0.035
     """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives
     its token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would
     have been. Range 0..1."""
