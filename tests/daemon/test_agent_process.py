@@ -65,6 +65,13 @@ def test_a_hundred_reads_of_one_cold_key_ask_the_origin_once_a_zone(five: Pool) 
     assert origin.asked["/cold"] == 5
 
 
+def counted(agent: AgentProcess, name: str) -> float:
+    """One of the agent's own counters."""
+    lines = agent.get("/metrics")[2].decode().splitlines()
+    (line,) = [line for line in lines if line.startswith("zoned_internal{") and f'name="{name}"' in line]
+    return float(line.rpartition(" ")[2])
+
+
 def test_over_the_fabric_a_hundred_reads_ask_the_origin_once(five: Pool) -> None:
     origin, agents = five
     until(lambda: settled(agents), "all serve by one ring")
@@ -72,7 +79,9 @@ def test_over_the_fabric_a_hundred_reads_ask_the_origin_once(five: Pool) -> None
     answers = asyncio.run(read_together(agents, "/v1/d/big/cold", 20))
     origin.delay_s = 0.0
     assert set(answers) == {(200, b"body of /big/cold")}
-    assert origin.asked["/big/cold"] == 1
+    # On a machine that is busy enough an owner is passed over for the next one, by those who see it so.
+    passed_over = sum(counted(agent, "passed_over_busy") for agent in agents)
+    assert origin.asked["/big/cold"] == 1 or (passed_over and origin.asked["/big/cold"] == 2)
 
 
 def test_a_peer_serves_once_its_digest_has_arrived(five: Pool) -> None:

@@ -104,7 +104,7 @@ def what_usually_follows_is_there_in_time() -> bool:
 
 
 def misses_earn_tries() -> bool:
-    solo = Solo(prefetch=PrefetchSettings(allowance_start=0.0, allowance_per_miss=0.05))
+    solo = Solo(prefetch=PrefetchSettings(allowance_start=0.0, allowance_per_miss=0.15))
     one_then_two(solo)
     assert not two_is_prefetched(solo, b"new")
     solo.wait(3.0)  # an association that had to wait is given up
