@@ -8,6 +8,7 @@ between them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from math import inf
 
 from zoned.core.actions import Action, AnswerPeer, AskAgain, Discard, Refuse, Serve
@@ -49,6 +50,8 @@ class Reads:
         self._cache = stages.cache
         self._observer = stages.observer
         self._prefetcher = stages.prefetcher
+        holds, keeps = stages.cache.holds, stages.cache.keeps_guess
+        self._orders = partial(stages.prefetcher.orders, holds=holds, keeps=keeps, nearest=self._nearest)
         self._analyzer = stages.analyzer
         self._worth = stages.worth
         self._peers = peers
@@ -221,7 +224,7 @@ class Reads:
     def prefetches(self, now: Instant) -> list[Action]:
         """Start what the prefetcher's budget allows now."""
         actions: list[Action] = []
-        for order in self._prefetcher.orders(now, self._cache.holds, self._cache.keeps_guess, self._nearest):
+        for order in self._orders(now):
             actions += self._fetch_ahead(order.key, order.key_hash, order.reason, order.source, now)
         return actions
 

@@ -97,6 +97,6 @@ def test_like_a_sorted_list(
                 twin.items = [item for item in twin.items if item.key != best.key]
         assert [shape(item) for item in queue.sorted()] == [shape(item) for item in twin.ranked()]
         assert len(queue) == len(twin.items) <= most
-        assert queue.waiting() == sum({1 << item.kind for item in twin.items})
+        assert queue.waiting == sum({1 << item.kind for item in twin.items})
         for kind in range(KINDS):
             assert set(queue.links(kind)) == {item.link for item in twin.items if item.kind == kind}

@@ -192,7 +192,7 @@ class Prefetcher:
         ``nearest``: which member would be asked first ("": the origin); asked where links are limited."""
         if self._later is not None:
             self._begin_restart(now[0])
-        if not (self._lane or self._queue) or not self.active:
+        if not (self._lane or self._queue.waiting) or not self.active:
             return []
         now_s = self._now_s = now.mono_s
         self._give_up(now_s)
@@ -235,7 +235,7 @@ class Prefetcher:
 
     def next_deadline(self) -> float | None:
         """[hot] When ``orders`` may start something that only time holds back (mono seconds)."""
-        waiting = self._queue.waiting() | (_LANE if self._lane else 0)
+        waiting = self._queue.waiting | (_LANE if self._lane else 0)
         if not waiting and self._later is None:
             return None
         if not self.active:

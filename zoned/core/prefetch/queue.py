@@ -92,7 +92,8 @@ class WantQueue:
         self._wants: dict[InstanceKey, Queued] = {}
         self._ranks: _Ranks = []
         self._lanes: tuple[dict[Link, _Ranks], ...] = tuple({} for _ in range(KINDS))  # no list is empty
-        self._waiting = 0  # the kinds that have lists, as a mask
+        self.waiting = 0
+        """[hot] The kinds that somebody waits in, as a mask."""
         self._serial = 0
 
     def __len__(self) -> int:
@@ -132,7 +133,7 @@ class WantQueue:
         if len(lane) == 1:
             del lanes[link]
             if not lanes:
-                self._waiting &= ~(1 << want.kind)
+                self.waiting &= ~(1 << want.kind)
         else:
             del lane[bisect_left(lane, rank)]
         return True
@@ -146,10 +147,6 @@ class WantQueue:
                     if (found is None or lane[-1] > found) and link not in closed:
                         found = lane[-1]
         return None if found is None else self._wants[found[2]]
-
-    def waiting(self) -> int:
-        """[hot] The kinds that somebody waits in, as a mask."""
-        return self._waiting
 
     def links(self, kind: int) -> Iterable[Link]:
         """The links that wants of that kind wait for."""
@@ -167,7 +164,7 @@ class WantQueue:
         rank = want.rank
         insort(self._ranks, rank)
         insort(self._lanes[want.kind].setdefault(want.link, []), rank)
-        self._waiting |= 1 << want.kind
+        self.waiting |= 1 << want.kind
 
     def _worst(self) -> Queued:
         return self._wants[self._ranks[0][2]]
