@@ -70,6 +70,15 @@ def trace_of(rows: Iterable[Row], zones: int, shared: bool = False) -> Trace:
     )
 
 
+def _of_late(rng: random.Random, window: list[int], most: int, fresh: int, share: float = 0.25) -> int:
+    """One of the last ``most`` items that were new, or for that share of reads ``fresh``, now one of them."""
+    if len(window) >= most and rng.random() >= share:
+        return rng.choice(window)
+    window.append(fresh)
+    del window[: max(0, len(window) - most)]
+    return fresh
+
+
 # ---- the shapes -------------------------------------------------------------------------------------
 
 
@@ -102,13 +111,9 @@ def betrayed(seed: int, copies: int, reads: int, hours: int, zones: int = 3, sha
             scan = rng.random() < 0.5
             fresh += scan
             item = fresh if scan else int(1.3 * copies * rng.random() ** 1.5)
-        elif len(window) < most or rng.random() < 0.25:
-            fresh += 1
-            item = fresh
-            window.append(item)
-            del window[: max(0, len(window) - most)]
         else:
-            item = rng.choice(window)
+            item = _of_late(rng, window, most, fresh + 1)
+            fresh = max(fresh, item)
         rows.append((number * HOUR_S / reads, zone, item, rng.randrange(12)))
     return trace_of(rows, zones, shared)
 
@@ -123,13 +128,9 @@ def parted(seed: int, copies: int, reads: int, hours: int, zones: int = 3, share
         window = recent[zone]
         if number // reads % 2 == 0:
             item = int(4 * copies * rng.random() ** 2)
-        elif len(window) < most or rng.random() < 0.25:
-            fresh += 1
-            item = fresh
-            window.append(item)
-            del window[: max(0, len(window) - most)]
         else:
-            item = rng.choice(window)
+            item = _of_late(rng, window, most, fresh + 1)
+            fresh = max(fresh, item)
         rows.append((number * HOUR_S / reads, zone, item, rng.randrange(12)))
     return trace_of(rows, zones, shared=True)
 
@@ -148,13 +149,9 @@ def patient(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shar
                 item = 10**6 + places[zone] % int(1.3 * copies)
             else:
                 item = int(0.9 * copies * rng.random() ** 1.2)
-        elif len(window) < most or rng.random() < 0.25:
-            fresh += 1
-            item = fresh
-            window.append(item)
-            del window[: max(0, len(window) - most)]
         else:
-            item = rng.choice(window)
+            item = _of_late(rng, window, most, fresh + 1)
+            fresh = max(fresh, item)
         rows.append((number * HOUR_S / reads, zone, item, rng.randrange(500)))
     return trace_of(rows, zones, shared)
 
@@ -190,13 +187,10 @@ def trapped(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shar
                 at_s += rng.expovariate(reads / HOUR_S)
         elif rng.random() < 0.2:
             rows.append((at_s, zone, first, client))
-        elif len(window) < most or rng.random() < 0.05:
-            fresh += 1
-            window.append(fresh)
-            del window[: max(0, len(window) - most)]
-            rows.append((at_s, zone, fresh, client))
         else:
-            rows.append((at_s, zone, rng.choice(window), client))
+            item = _of_late(rng, window, most, fresh + 1, 0.05)
+            fresh = max(fresh, item)
+            rows.append((at_s, zone, item, client))
     return trace_of([row for row in rows if row[0] < hours * HOUR_S], zones, shared)
 
 

@@ -38,6 +38,10 @@ class Reason(Enum):
     RESTART = "restart"  # was hot before we restarted
 
 
+GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
+"""Reasons that are guesses about demand; the others are asked for. A HOME want says itself whether it is."""
+
+
 class Access(NamedTuple):
     """One use of an instance in this zone. ``client`` groups the accesses of one user or request."""
 

@@ -102,7 +102,8 @@ def test_holds_the_top_of_lrus_order_and_loses_a_hit_a_guest(
 def test_keeps_within_its_bytes(size: int, places: int, steps: list[tuple[str, int, int]]) -> None:
     store = Store(None, size)
     store.policy.places = float(places)
-    played(store, [step for step in steps if step[2] <= size])
+    played(store, [step for step in steps if step[2] <= size])  # each step checked against a plain LRU
+    assert store.policy.used_bytes == sum(map(store.policy.size_of, store.policy.order())) <= size
 
 
 def test_on_the_edge_of_the_cliff_a_wrong_guess_costs_one_hit() -> None:

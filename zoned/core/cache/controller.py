@@ -25,11 +25,19 @@ from zoned.core.cache.settings import CacheSettings
 from zoned.core.errors import StateError
 from zoned.core.eviction import EVICTIONS, Hosting, Worth
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash, key_hash
-from zoned.core.records import Admission, DependencyPolicy, Entry, Evicted, Lookup, PrefetchOutcome, Reason
+from zoned.core.records import (
+    GUESSES,
+    Admission,
+    DependencyPolicy,
+    Entry,
+    Evicted,
+    Lookup,
+    PrefetchOutcome,
+    Reason,
+)
 
 _HIT, _STALE, _MISS = Lookup.HIT, Lookup.STALE, Lookup.MISS
 _NONE: Mapping[Dependency, str] = {}
-_GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
 _ORDERED = "replicate"  # the policy of dependencies whose homes keep copies, guess or no guess
 _STATE_VERSION = 1
 _MOST_TOUCHES = 3  # further ones at the same moment make no difference to any eviction policy
@@ -177,7 +185,7 @@ class CacheController:
         if size > policy.max_object_bytes or fresh_s + kept_s(policy) <= 0 or number is None:
             evicted += self._held.refuse(key, key_hash, now_s)
             return Admission(stored=False, evicted=tuple(evicted))
-        guess = not asked and (reason in _GUESSES or (reason is Reason.HOME and policy.policy != _ORDERED))
+        guess = not asked and (reason in GUESSES or (reason is Reason.HOME and policy.policy != _ORDERED))
         copy = Copy(key, key_hash, number, size, version, now_s + fresh_s, reason, guess)
         stored, pushed_out = self._held.store(copy, now_s)
         if stored:

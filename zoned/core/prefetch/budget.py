@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from zoned.core.prefetch.allowance import Allowance, Credit
 from zoned.core.prefetch.links import Link, Links
-from zoned.core.prefetch.queue import ALL, GUESS_KINDS, GUESSES, KINDS, OPEN_KINDS, Queued, kinds_of
+from zoned.core.prefetch.queue import ALL, GUESS_KINDS, KINDS, OPEN_KINDS, Queued, kinds_of
 from zoned.core.prefetch.settings import PrefetchSettings
 from zoned.core.prefetch.tokens import TokenBucket
-from zoned.core.records import Reason
+from zoned.core.records import GUESSES, Reason
 
 _SIZE_MEMORY = 0.05  # weight of the newest size in the running mean
 _BY_REASON = tuple((reason, kinds_of(reason)) for reason in (*GUESSES, Reason.HOME))

@@ -21,11 +21,8 @@ from typing import TypeAlias
 
 from zoned.core.names import InstanceKey, KeyHash, NodeName
 from zoned.core.prefetch.links import Link, link_to
-from zoned.core.records import Reason, Want
+from zoned.core.records import GUESSES, Reason, Want
 
-GUESSES = (Reason.ASSOCIATION, Reason.FORECAST, Reason.ELSEWHERE, Reason.REFRESH)
-"""Reasons that are guesses about demand. The others are asked for: a drain, a restart, homed replicas (but
-for a HOME want that says itself that it is a guess)."""
 _KIND: dict[Reason | None, int] = {None: 0}
 _KIND |= {reason: 2 * place for place, reason in enumerate((*GUESSES, Reason.HOME), start=1)}
 KINDS = 2 * len(_KIND)
