@@ -19,7 +19,7 @@ from typing import Any
 from zoned.core.actions import Action, Note
 from zoned.core.errors import StateError
 from zoned.core.events import Offered
-from zoned.core.members import MemberState, News, SummaryHeard
+from zoned.core.members import MemberState, News, Summary, SummaryHeard
 from zoned.core.names import Instant, NodeName
 from zoned.core.peers import Peers
 from zoned.core.placement import Phase, Warming
@@ -47,7 +47,8 @@ class Joining:
         """Whether we were told to leave for good: who comes back then is a newcomer."""
         self.pending: Mapping[NodeName, int] = {}
         """The groups of shards that each newcomer has yet to take over, as masks; who has none is not in."""
-        self._ring = peers.ring  # as looked at last
+        self._ring = peers.ring  # as looked at last, as are these
+        self._summaries: Mapping[NodeName, Summary] | None = None
         self._before: Ring | None = None  # the ring before this one, while somebody warms
         self._former: Ring | None = None  # the one without newcomers
         self._entered: dict[NodeName, float] = {}  # came in and said nothing yet: until when to wait for it
@@ -111,8 +112,12 @@ class Joining:
 
     def look(self, now: Instant) -> None:
         """Go by the ring and the summaries as they are now."""
-        ring = self._peers.ring
+        ring, summaries = self._peers.ring, self._swim.summaries()
         self.own.wait(now)
+        rests = not (self.pending or self.own.pending or self._entered)
+        if rests and ring is self._ring and summaries is self._summaries:
+            return  # nobody is new, and nobody has said anything since that was found
+        self._summaries = summaries
         self._meet_newcomers(ring, now)
         pending = self._pending_of(ring)
         serving = self._serving(ring, pending)

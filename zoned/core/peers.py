@@ -59,7 +59,8 @@ class Peers:
         self._claims = cache.directory.claims
         self._policies = policies
         self._pays = pays
-        self._members: dict[NodeName, Member] = {}
+        self._met: tuple[Member, ...] = ()  # whom we know, as told last ...
+        self._members: dict[NodeName, Member] = {}  # ... and who of them may be asked
         self._summaries = _NOBODY
         self._busy: frozenset[NodeName] = frozenset()
         self._zone_shared = False  # other agents of our zone hold a part of it
@@ -101,6 +102,9 @@ class Peers:
 
     def meet(self, members: tuple[Member, ...], summaries: Mapping[NodeName, Summary] = _NOBODY) -> None:
         """The pool as it is now: whom we may ask, how far they are, and how busy."""
+        if members is self._met and summaries is self._summaries:
+            return  # so it is at nearly every turn
+        self._met = members
         self._members = {
             m.node: m
             for m in members

@@ -40,6 +40,9 @@ class Publisher:
     def __init__(self, settings: NodeSettings) -> None:
         self._settings = settings
         self._last: Summary | None = None
+        self._told_of: Forecast | None = None  # the forecast of which these two are
+        self._demand: tuple[DependencyDemand, ...] = ()
+        self._hot: tuple[HotInstance, ...] = ()
 
     def summary(
         self,
@@ -62,6 +65,9 @@ class Publisher:
         urgent = last is None or pressing != (last.ring_id, last.draining, last.drained, last.warming)
         if not urgent and last is not None and now.wall_s - last.made_wall_s < settings.summary_interval_s:
             return None
+        if forecast is not self._told_of:  # most turns bring the same one back, with hundreds of instances
+            self._told_of, self._demand = forecast, _demand(forecast)
+            self._hot = _hot(forecast, settings.summary_instances)
         made = Summary(
             node=settings.node,
             zone=settings.zone,
@@ -72,8 +78,8 @@ class Publisher:
             capacity_objects=settings.cache.max_objects or 0,
             used_ratio=_step(1.0 - cache.capacity_left()),
             hit_ratio=_step(observer.hit_ratio),
-            demand=_demand(forecast),
-            hot=_hot(forecast, settings.summary_instances),
+            demand=self._demand,
+            hot=self._hot,
             draining=draining,
             drained=drained,
             warming=warming,

@@ -69,6 +69,13 @@ def test_any_summary_follows_from_any_other(old: Summary, new: Summary) -> None:
     assert patch is not None and apply_patch(old, patch) == new
 
 
+@given(summaries, summaries, st.integers(0, 400))
+def test_a_patch_is_shorter_than_asked_for_or_none(old: Summary, new: Summary, most: int) -> None:
+    patch = encode_patch(old, new)
+    assert patch is not None
+    assert encode_patch(old, new, most) == (patch if len(patch) < most else None)
+
+
 def test_a_load_that_moved_is_a_hundred_bytes_and_one_hot_instance_little_more() -> None:
     moved = replace(BASE, made_wall_s=30.0, load=Load(cpu=0.25, memory=0.5, network=0.05))
     assert len(encode_patch(BASE, moved) or b"") < 80

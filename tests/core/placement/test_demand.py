@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.placement.scenery import DEP, at, forecast_of, hashed, summary_of
+from zoned.core.names import key_hash
 from zoned.core.placement import PlacementSettings
-from zoned.core.placement.demand import Demand, HotLists, chance_of_use, demand_per_hour, expected_for
+from zoned.core.placement.demand import (
+    Demand,
+    HotLists,
+    chance_of_use,
+    chance_within,
+    demand_per_hour,
+    expected_for,
+)
+from zoned.core.placement.wants import _SURELY
 from zoned.core.records import DependencyForecast, Forecast
 
 
@@ -78,8 +87,38 @@ def test_hot_lists_are_hashed_once_per_summary() -> None:
     summary = summary_of("n1", "z1", {1: 10.0})
     first = lists.of(summary)
     assert lists.of(summary) is first
-    assert [pair[0] for pair in first[DEP]] == [hashed(1)]
+    assert first[DEP].uses == {hashed(1): 10.0} and first[DEP].hot[hashed(1)].uses == 10.0
     newer = replace(summary, made_wall_s=5.0)
     assert lists.of(newer) is not first
     lists.forget_others({})
     assert lists.of(newer) == first
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.dictionaries(st.integers(1, 6), st.integers(1, 9))), max_size=9)
+)
+def test_plan_after_plan_adds_up_as_if_it_were_the_first(heard: list[tuple[int, dict[int, int]]]) -> None:
+    """What is kept between plans is neither stale nor added to: each time as with nothing kept."""
+    lists, summaries, forecast = HotLists(), {}, forecast_of({9: 0.5})
+    for made, (agent, hot) in enumerate(heard):
+        uses = {number: float(count) for number, count in hot.items()}
+        summary = replace(summary_of(f"n{agent}", f"z{agent}", uses), made_wall_s=float(made))
+        summaries[summary.node] = summary
+        if made % 3 == 2:
+            forecast = forecast_of({9: 0.5, made: 0.25})
+        kept = Demand(forecast, summaries, lists, "z1", ("z2",), 2)
+        fresh = Demand(forecast, summaries, HotLists(), "z1", ("z2",), 2)
+        for part in ("own", "floor", "elsewhere", "siblings", "moving", "hot", "leaving", "hour_here"):
+            assert getattr(kept, part) == getattr(fresh, part)
+        pooled: dict[int, float] = {}
+        for one in summaries.values():
+            for item in one.hot if one.zone != "z1" else ():
+                pooled[key_hash(item.key)] = pooled.get(key_hash(item.key), 0.0) + item.uses
+        assert kept.elsewhere.get(DEP, {}) == pooled
+
+
+@given(st.floats(0.0, 1.0), st.floats(1e-6, 1.0), st.floats(0.0, 1.0))
+def test_what_is_unlikely_within_the_hour_is_so_within_a_part_of_it(
+    p: float, stay: float, least: float
+) -> None:
+    assert p >= _SURELY * least or chance_within(p, stay) < least

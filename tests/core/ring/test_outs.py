@@ -37,6 +37,14 @@ def test_a_failed_member_comes_due_after_out_after() -> None:
     assert one.due(members, ("n7",), at(702)) == (), "it is out already"
 
 
+def test_the_same_members_are_looked_at_once_and_others_anew() -> None:
+    one, up = outs(), tuple(pool(8))
+    gone = (*up[:-1], failed("n7", "z1", accuser=RESTARTING))
+    for members, due, missing in ((up, (), ()), (gone, ("n7",), ("n7",)), (gone, ("n7",), ()), (up, (), ())):
+        assert one.due(members, (), at(700)) == due
+        assert one.missing(members, at(700)) == missing
+
+
 @pytest.mark.parametrize(
     ("members", "down", "allowed"),
     [(2, 1, False), (3, 1, True), (3, 2, False), (4, 1, True), (7, 1, True), (7, 2, False), (8, 2, True),

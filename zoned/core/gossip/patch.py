@@ -11,6 +11,7 @@ own result and says so.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -24,14 +25,19 @@ from zoned.core.names import Dependency, InstanceKey
 from zoned.core.records import Load
 
 _MAX_NAMES = 4096
+_HOT_BYTES, _GONE_BYTES = 14, 4  # of a row at least, besides the key
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 
 
-def encode_patch(old: Summary, new: Summary) -> bytes | None:
-    """How ``new`` differs from ``old``; None where a patch cannot say it."""
+def encode_patch(old: Summary, new: Summary, most: int = sys.maxsize) -> bytes | None:
+    """How ``new`` differs from ``old``; None where a patch cannot say it, or would be of ``most`` bytes or
+    more: where half of the hot instances are others, the compressed summary is shorter."""
     names: dict[Dependency, int] = {}
     demand, no_demand = _changes({d.dependency: d for d in old.demand}, {d.dependency: d for d in new.demand})
     hot, not_hot = _changes({h.key: h for h in old.hot}, {h.key: h for h in new.hot})
+    least = sum([_HOT_BYTES + len(h.key.key) for h in hot])
+    if least + sum([_GONE_BYTES + len(key.key) for key in not_hot]) >= most:
+        return None  # before it is packed, and unpacked for a try
 
     def at(name: Dependency) -> int:
         return names.setdefault(name, len(names))
@@ -54,7 +60,7 @@ def encode_patch(old: Summary, new: Summary) -> bytes | None:
             *rows,
         )
     )
-    return data if apply_patch(old, data) == new else None
+    return data if len(data) < most and apply_patch(old, data) == new else None
 
 
 def apply_patch(old: Summary, data: bytes) -> Summary:

@@ -86,13 +86,15 @@ class Summaries:
         if len(payload) > self._wiring.settings.summary_limit_bytes:
             self._wiring.count("summaries_too_large")
             return
-        patch = encode_patch(before, self._latest) if before is not None and self._payload else None
+        patch = None
+        if before is not None and self._payload:
+            patch = encode_patch(before, self._latest, len(payload))
         self._payload = payload
         self._version = max(self._version + 1, int(now.wall_s * 1000))
         me = self._wiring.me.node
         self._versions.summary(me, self._version, now.mono_s)
         self._patch = None
-        if patch is not None and len(patch) < len(payload):
+        if patch is not None:
             self._patch = Item(me, base, self._version, patch)
             self._wiring.count("patches_sent")
         self._wiring.count("summaries_sent")

@@ -19,14 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, log
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from zoned.core.members import HotInstance, Summary
 from zoned.core.names import Dependency, KeyHash, NodeName, Zone, key_hash
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.records import Forecast, InstanceDemand
 
-HotByDependency: TypeAlias = Mapping[Dependency, Sequence[tuple[KeyHash, HotInstance]]]
+
+class Listed(NamedTuple):
+    """What one agent's summary lists of one dependency."""
+
+    hot: dict[KeyHash, HotInstance]
+    uses: dict[KeyHash, float]  # the same by uses alone: pools are added up by every plan
+
+
+HotByDependency: TypeAlias = Mapping[Dependency, Listed]
 
 HOUR_S = 3600.0
 NEVER = float("inf")
@@ -58,22 +66,39 @@ def demand_per_hour(forecast: Forecast) -> dict[Dependency, float]:
 
 
 class HotLists:
-    """The hot instances of the other agents with their hashes, which are worth keeping between plans."""
+    """What is expected, here and by the other agents, found by hash: worth keeping between plans, of which
+    each comes of a new summary or a new forecast, and most of the others are still the same."""
 
     def __init__(self) -> None:
         """Nothing heard yet."""
         self._kept: dict[NodeName, tuple[Summary, HotByDependency]] = {}
+        self._forecast: Forecast | None = None
+        self._own: dict[KeyHash, InstanceDemand] = {}
+        self._floor = 0.0
+
+    def own(self, forecast: Forecast) -> tuple[dict[KeyHash, InstanceDemand], float]:
+        """The instances of our own forecast, and the least that it expects of any (0 of none)."""
+        if forecast is not self._forecast:
+            self._forecast = forecast
+            self._own = {item.key_hash: item for item in forecast.instances}
+            self._floor = min([item.expected for item in forecast.instances], default=0.0)
+        return self._own, self._floor
 
     def of(self, summary: Summary) -> HotByDependency:
-        """Per dependency, the (hash, instance) pairs of a summary; hashed once per summary."""
+        """Per dependency, the instances of a summary; hashed once per summary."""
         kept = self._kept.get(summary.node)
         if kept is not None and kept[0] is summary:
             return kept[1]
-        hashed: dict[Dependency, list[tuple[KeyHash, HotInstance]]] = {}
-        for hot in summary.hot:
-            hashed.setdefault(hot.key.dependency, []).append((key_hash(hot.key), hot))
-        self._kept[summary.node] = (summary, hashed)
-        return hashed
+        listed: dict[Dependency, Listed] = {}
+        for one in summary.hot:
+            name, hashed = one.key.dependency, key_hash(one.key)
+            if name not in listed:
+                listed[name] = Listed({}, {})
+            hot, uses = listed[name]
+            hot[hashed] = one
+            uses[hashed] = uses.get(hashed, 0.0) + one.uses
+        self._kept[summary.node] = (summary, listed)
+        return listed
 
     def forget_others(self, summaries: Mapping[NodeName, Summary]) -> None:
         """Keep only agents that are still heard."""
@@ -97,8 +122,7 @@ class Demand:
         staying: int,
     ) -> None:
         """``staying``: how many zones take the traffic of the draining ones."""
-        self.own: dict[KeyHash, InstanceDemand] = {item.key_hash: item for item in forecast.instances}
-        self.floor = min((item.expected for item in forecast.instances), default=0.0)
+        self.own, self.floor = lists.own(forecast)
         self.hour_here = demand_per_hour(forecast)
         self.hour_elsewhere: dict[Dependency, float] = {}
         # Pooled uses per hour of the other zones, and of the other agents of our zone.
@@ -122,15 +146,18 @@ class Demand:
         hot_lists = lists.of(summary)
         if moving:
             self.leaving.append((summary.node, hot_lists))
-        for dependency, pairs in hot_lists.items():
-            pool = pools.setdefault(dependency, {})
-            get = pool.get
-            for hashed, hot in pairs:
-                pool[hashed] = get(hashed, 0.0) + hot.uses
-            self.hot.update(pairs)
+        for dependency, (hot, uses) in hot_lists.items():
+            pool = pools.get(dependency)
+            if pool is None:
+                pools[dependency] = dict(uses)
+            else:
+                get = pool.get
+                for hashed, count in uses.items():
+                    pool[hashed] = get(hashed, 0.0) + count
+            self.hot.update(hot)
             if moving:
-                for hashed, hot in pairs:
-                    self.moving[hashed] = self.moving.get(hashed, 0.0) + hot.uses * moving
+                for hashed, count in uses.items():
+                    self.moving[hashed] = self.moving.get(hashed, 0.0) + count * moving
 
     def uses_elsewhere(self, dependency: Dependency) -> float:
         """Accesses per hour of a dependency in the other zones, at least what their hot lists add up to."""

@@ -101,7 +101,7 @@ def drain_wants(scene: Scene) -> Iterator[Want]:
     room = scene.settings.max_candidates
     for node, lists in scene.demand.leaving:
         for dependency in sorted(lists):
-            for hashed, hot in lists[dependency]:
+            for hashed, hot in lists[dependency].hot.items():
                 if room <= 0:
                     return
                 if hashed in seen or not scene.roster.new_home(

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import islice
 
 from zoned.core.names import Dependency, InstanceKey, KeyHash, NodeName, shard_of
 from zoned.core.placement.cost import Prices
@@ -33,6 +34,8 @@ from zoned.core.placement.roster import Roster
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.records import Contents, Reason, Want
 from zoned.core.ring import Ring
+
+_SURELY = 1.0 - 1e-9  # below that share of a threshold, no rounding can have been the reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +95,15 @@ class Scene:
 def forecast_wants(scene: Scene) -> Iterator[Want]:
     """What this zone's own history expects: this agent's forecast, and what its siblings tell of theirs."""
     thresholds: dict[Dependency, float] = {}
-    for item in list(scene.demand.own.values())[: scene.settings.max_candidates]:
+    stay = scene.stay
+    for item in islice(scene.demand.own.values(), scene.settings.max_candidates):
         key = item.key
         least = thresholds.get(key.dependency)
         if least is None:
             least = thresholds[key.dependency] = scene.watched(key.dependency, Reason.FORECAST)
-        chance = chance_within(item.probability, scene.stay)
+        if item.probability < _SURELY * least:
+            continue  # within the hour is likelier than within a part of it: spare most of them the power
+        chance = chance_within(item.probability, stay)
         if chance >= least and scene.candidate(key, item.key_hash, item.size):
             want = scene.weigh(key, item.key_hash, item.size, Reason.FORECAST, chance)
             if want is not None:

@@ -38,6 +38,10 @@ class Outs:
         self._settings = settings
         self._me = me_node
         self._overdue: frozenset[NodeName] = frozenset()  # whose grace is over and who was told of
+        self._members: Sequence[Member] = ()  # as looked at last, and who of them has a place, and is down:
+        self._placed: list[Member] = []
+        self._down: list[Member] = []
+        self._restarting: list[Member] = []
         self.next_s: float | None = None
         """When (mono) the next member comes due to be out, or is missing, as of the last ``due``."""
         self.held_back = 0
@@ -49,7 +53,10 @@ class Outs:
 
     def missing(self, members: Sequence[Member], now: Instant) -> tuple[NodeName, ...]:
         """Who has just not come back within its grace; each is named once. Sorted."""
-        gone = [member for member in members if _restarts(member)]
+        self._look(members)
+        if not self._restarting and not self._overdue:
+            return ()
+        gone = self._restarting
         over = frozenset([member.node for member in gone if now.wall_s >= self._grace_ends_s(member)])
         fresh = over - self._overdue
         self._overdue = over
@@ -59,8 +66,8 @@ class Outs:
         self, members: Sequence[Member], outs: Collection[NodeName], now: Instant
     ) -> tuple[NodeName, ...]:
         """Members failed for so long that we may state them out; none while a brake holds. Sorted."""
-        ring_members = [member for member in members if placed(member)]
-        down = [member for member in ring_members if member.state is MemberState.FAILED]
+        self._look(members)
+        down = self._down
         due = []
         waits_s = []
         for member in down:
@@ -74,9 +81,18 @@ class Outs:
             else:
                 waits_s.append(wait_s)
         self.next_s = now.mono_s + min(waits_s) if waits_s else None
-        free = self._without_brakes(due, ring_members, down) if due else ()
+        free = self._without_brakes(due, self._placed, down) if due else ()
         self.held_back = len(due) - len(free)
         return free
+
+    def _look(self, members: Sequence[Member]) -> None:
+        """Several times a second the same members are asked about, of whom nearly always nobody is down."""
+        if members is self._members and type(members) is tuple:
+            return
+        self._members = members
+        self._placed = [member for member in members if placed(member)]
+        self._down = [member for member in self._placed if member.state is MemberState.FAILED]
+        self._restarting = [member for member in members if _restarts(member)]
 
     def _grace_ends_s(self, member: Member) -> float:
         return member.since_wall_s + self._settings.restart_grace_s
