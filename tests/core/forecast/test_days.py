@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from zoned.core.forecast.days import Days
+from zoned.core.forecast.days import Days, summed
 
 ALL = list(range(24))
 
@@ -35,8 +35,43 @@ def test_a_day_of_few_digits_is_that_of_floats(uses: float) -> None:
     assert not found[:, 1].any(), "nobody else's"
 
 
+def test_sums_that_are_kept_are_those_that_would_be_found() -> None:
+    """Whatever is done to the table: to the last digit."""
+    rng, days, slots = random.Random(3), Days(40), 40
+    for step in range(300):
+        hour = step % 24
+        for _ in range(6):
+            days.today[rng.randrange(slots)] += rng.choice((0.3, 1.0, 7e4))
+        done = rng.randrange(8) if step % 5 == 0 else 0
+        if done == 1:
+            days.scale(0.25)
+        elif done == 2:
+            slots = max(2, slots - 3)
+            days.keep(np.array(sorted(rng.sample(range(slots + 1), slots))))
+        elif done == 3:
+            days.widen(len(days.today) + 5)
+            slots += 1
+        elif done == 4:
+            days.set(rng.randrange(slots), np.array([rng.random() * 9 for _ in ALL]))
+        days.close(hour)
+        assert (days.in_all(slots) == days.at(ALL, -1, slots).sum(axis=0)).all()
+
+
 def test_what_is_beyond_all_counts_stays_the_largest() -> None:
     days = Days(1)
     days.today[0] = 1e30
     days.close(3)
     assert days.at(ALL, -1, 1)[:, 0].argmax() == 3 and np.isfinite(days.in_all(1)).all()
+
+
+@pytest.mark.parametrize("length", [1, 4])
+def test_sums_by_row_are_those_of_one_addition_after_the_other(length: int) -> None:
+    rng = np.random.default_rng(5)
+    for slots in (0, 1, 7, 1000):
+        counts, rows = rng.random((3, slots)) * 1e3, rng.integers(0, length, slots).astype(np.int32)
+        naive = [[0.0] * length for _ in counts]
+        for place, each in enumerate(counts.tolist()):
+            for row, count in zip(rows.tolist(), each, strict=True):
+                naive[place][row] += count
+        assert summed(rows, counts, length).tolist() == naive
+        assert summed(rows, counts[1], length).tolist() == naive[1]

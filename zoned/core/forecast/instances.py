@@ -45,6 +45,8 @@ class Instances:
         self._said: Singles = np.zeros((2, room), dtype=np.float32)
         self._came: Singles = np.zeros(room, dtype=np.float32)
         self._used = np.zeros(room, dtype=np.bool_)
+        self.slots = [0]
+        """How many each row has."""
         self.pruned = 0
 
     def __len__(self) -> int:
@@ -102,6 +104,9 @@ class Instances:
         self.hashes.append(hashed)
         self.sizes.append(min(size, _MOST_BYTES))
         self._row[slot] = row
+        if row >= len(self.slots):
+            self.slots += [0] * (row + 1 - len(self.slots))
+        self.slots[row] += 1
         return slot
 
     def resized(self, slot: int, size: int) -> None:
@@ -141,3 +146,4 @@ class Instances:
         for column in (self._row, self._fast, self._slow, self._said, self._came, self._used):
             column[..., :left] = column[..., kept]
             column[..., left:] = 0
+        self.slots = np.bincount(self.rows, minlength=1).tolist()

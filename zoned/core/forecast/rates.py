@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoned.core.errors import StateError
+from zoned.core.forecast.days import spread, summed
 from zoned.core.forecast.decay import DAY, HOUR_S, DayExposure, Decay
 from zoned.core.forecast.instances import Instances
 from zoned.core.forecast.settings import ForecastSettings
@@ -61,6 +62,7 @@ class Rates:
         self._hour = -1  # the hour that runs
         self._queue: list[tuple[float, tuple[InstanceUse, ...]]] = []
         self._queued = 0
+        self._any_used = False  # since ``take_counts``
         self.now_s = 0.0
 
     # ---- learning -----------------------------------------------------------------------------
@@ -112,7 +114,7 @@ class Rates:
             self._hour = hour
             if len(table):
                 table.came[:] = 0.0
-                table.said[:] = self._ends(at_s, (hour + 1) * HOUR_S)[:2]
+                table.said[0], table.said[1], _ = self._ends(at_s, (hour + 1) * HOUR_S)
 
     def _add(self, uses: tuple[InstanceUse, ...], at_s: float, rows: dict[Dependency, int]) -> None:
         table = self.table
@@ -139,6 +141,9 @@ class Rates:
     def take_counts(self) -> list[tuple[Fingerprint, float]]:
         """The instances used since last time, with their count of the short half-life as of now."""
         table = self.table
+        if not self._any_used:
+            return []
+        self._any_used = False
         places = np.flatnonzero(table.used)
         counts = table.fast[places].astype(np.float64) / self._fast.weight(self.now_s)
         table.used[:] = False
@@ -155,7 +160,7 @@ class Rates:
         table.fast[slots] += amount * self._fast.weight(at_s)
         table.slow[slots] += amount * self._slow.weight(at_s)
         table.days.today[slots] += amount * self._bins.weight(at_s)
-        table.used[slots] = True
+        table.used[slots] = self._any_used = True
 
     def _row_exists(self, row: int) -> None:
         if row >= len(self._loss):
@@ -182,16 +187,17 @@ class Rates:
         What they promised in all is a mixture of two sums; logarithms are needed of what was used alone."""
         table = self.table
         rows, (steady, fresh), came = table.rows, table.said, table.came
-        if not steady.any():
+        length = len(table.slots)
+        steadily, freshly = summed(rows, steady, length), summed(rows, fresh, length)
+        if not steadily.any():
             return
-        length = len(self._loss)
-        steadily, freshly = np.bincount(rows, steady, length), np.bincount(rows, fresh, length)
-        used = np.flatnonzero((steady > 0) & (came > 0))
+        used = np.flatnonzero(came)
+        used = used[steady[used] > 0]
         said = steady[used] + MIXTURES[:, None] * (fresh[used] - steady[used])
         gain, gained = came[used] * np.log(np.maximum(said, _LEAST)), rows[used]
-        for i, share in enumerate(MIXTURES):
-            added = steadily + share * (freshly - steadily) - np.bincount(gained, gain[i], length)
-            self._loss[:, i] = _KEEP_LOSS * self._loss[:, i] + added
+        self._loss *= _KEEP_LOSS
+        missed = steadily[:, None] + MIXTURES * (freshly - steadily)[:, None]
+        self._loss[:length] += missed - summed(gained, gain, length).T
         self._loss -= self._loss.min(axis=1, keepdims=True)
 
     # ---- predicting ---------------------------------------------------------------------------
@@ -199,25 +205,26 @@ class Rates:
     def _posterior(self, counts: Floats, exposure_h: float) -> tuple[Floats, Floats]:
         """Posterior mean rate per hour and Gamma shape of each slot, given decayed counts. The prior's mean
         is that of the dependency's tracked instances."""
-        rows = self.table.rows
+        rows, slots = self.table.rows, self.table.slots
         exposure_h = max(exposure_h, _SHORTEST_H)
-        average = np.bincount(rows, weights=counts) / np.maximum(np.bincount(rows), 1) / exposure_h
+        average = summed(rows, counts, len(slots)) / np.maximum(slots, 1) / exposure_h
         prior_h = _PRIOR_SHAPE / np.maximum(average, 1e-9)
         shape = counts + _PRIOR_SHAPE
-        return shape / np.take(exposure_h + prior_h, rows), shape
+        return shape / spread(exposure_h + prior_h, rows), shape
 
     def _profile(self, hours: list[int]) -> Floats:
         """(hours, slots): how many times its average rate an instance is used at these hours of day."""
         table, rows, unit = self.table, self.table.rows, np.float64(self._bins.unit())
         exposure = self._bins.hours()
         share = (exposure[hours] / max(float(exposure.sum()), 1e-9))[:, None]
-        profile = table.days.at(hours, self._hour % DAY, len(table)) / unit
+        profile = table.days.at(hours, self._hour % DAY, len(table))
+        profile /= unit
         own = table.days.in_all(len(table)) / unit
-        all_at = np.stack([np.bincount(rows, at) for at in profile])
+        all_at, in_all = summed(rows, profile, len(table.slots)), summed(rows, own, len(table.slots))
         flat = _DEPENDENCY_STRENGTH / DAY
-        shared = (all_at + flat) / (np.bincount(rows, own) * share + flat)
+        shared = (all_at + flat) / (in_all * share + flat)
         strength = self._strength / DAY
-        profile += np.take(strength * shared, rows, axis=1)
+        profile += spread(strength * shared, rows)
         expected = own * share
         expected += strength
         profile /= expected
@@ -233,12 +240,14 @@ class Rates:
         ahead = hours_of_day(now_s, until_s)
         hour = int(now_s // HOUR_S)
         back = [(hour - i) % DAY for i in range(_RECENT_HOURS)]
-        profile = self._profile([of_day for of_day, _ in ahead] + back)
+        both = dict.fromkeys([of_day for of_day, _ in ahead] + back)
+        profile = dict(zip(both, self._profile(list(both)), strict=True))
         lengths = np.array([length for _, length in ahead])
-        times = lengths @ profile[: len(ahead)]
-        recent = np.maximum(profile[len(ahead) :].mean(axis=0), 1e-6)
+        times = lengths @ np.stack([profile[of_day] for of_day, _ in ahead])
+        recent = np.add.reduce([profile[of_day] for of_day in back])
         hours = max(float(lengths.sum()), 1e-9)
-        turn = np.clip(times / hours / recent, 1.0 / _MOST_TURN, _MOST_TURN)
+        recent = np.maximum(recent / _RECENT_HOURS, 1e-6)
+        turn = np.minimum(np.maximum(times / hours / recent, 1.0 / _MOST_TURN), _MOST_TURN)
         return slow_rate * times, fast_rate * hours * turn, np.maximum(fast_shape, slow_shape)
 
     def expected(self, now_s: float, horizon_s: float) -> tuple[Floats, Floats]:
@@ -248,7 +257,8 @@ class Rates:
         steady, fresh, shape = self._ends(now_s, now_s + horizon_s)
         weight = np.exp(-np.minimum(_ETA * self._loss, 700.0))
         mixture = weight @ MIXTURES / weight.sum(axis=1)  # per dependency: the experts differ in this alone
-        mixed: Floats = np.maximum(steady + mixture[self.table.rows] * (fresh - steady), _LEAST)
+        mixture = spread(mixture[: len(self.table.slots)], self.table.rows)
+        mixed: Floats = np.maximum(steady + mixture * (fresh - steady), _LEAST)
         return mixed, shape
 
     def demands(self, now_s: float, horizon_s: float, most: int) -> tuple[InstanceDemand, ...]:
