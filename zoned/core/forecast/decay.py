@@ -29,9 +29,9 @@ def decayed(start: Floats, keep: Floats, add: Floats) -> Floats:
     """All the sums that ``sum = keep[i] * sum + add[i]`` goes through, shaped as ``add``: one row a step."""
     sums = np.empty_like(add)
     last = start
-    for i in range(len(add)):
-        last = np.multiply(keep[i], last, out=sums[i])
-        last += add[i]
+    for kept, added, into in zip(keep, add, sums, strict=True):
+        last = np.multiply(kept, last, into)
+        last += added
     return sums
 
 

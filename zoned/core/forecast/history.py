@@ -30,6 +30,7 @@ Hours: TypeAlias = NDArray[np.int64]
 
 HOUR_S = 3600.0
 _LEAST_SHARE = 0.25  # of an hour, to be scaled up rather than be unknown
+_FEW = 6  # cells
 _IDLE_HOURS = 168  # a dependency unused for so long gives its row to a new one when all are taken
 
 
@@ -108,10 +109,14 @@ class History:
     @staticmethod
     def _empty(ring: NDArray[Any], before: int, now: int) -> None:
         size = ring.shape[1]
+        first, end = (before + 1) % size, (now + 1) % size
         if now - before >= size:
             ring[:] = 0.0
-            return
-        ring[:, np.arange(before + 1, now + 1) % size] = 0.0
+        elif first < end:
+            ring[:, first:end] = 0.0
+        else:  # round the end
+            ring[:, first:] = 0.0
+            ring[:, :end] = 0.0
 
     def add(self, row: int, count: float, start_s: float, end_s: float) -> None:
         """Spread ``count`` accesses over that span of season time; ``advance(end_s)`` went before."""
@@ -137,6 +142,13 @@ class History:
             ring[last % size] += count
             return
         first = max(int(start_s // width_s), last - size + 1)
+        if last - first < _FEW:  # most windows: a few floats are quicker than arrays of them
+            rate = count / (end_s - start_s)
+            for cell in range(first, last + 1):
+                overlap_s = min((cell + 1) * width_s, end_s) - max(cell * width_s, start_s)
+                before = float(ring[cell % size])
+                ring[cell % size] = (0.0 if math.isnan(before) else before) + max(overlap_s, 0.0) * rate
+            return
         cells = np.arange(first, last + 1)
         overlap = np.minimum((cells + 1) * width_s, end_s) - np.maximum(cells * width_s, start_s)
         share = np.maximum(overlap, 0.0) * (count / (end_s - start_s))

@@ -275,15 +275,12 @@ class Rates:
         mean = expected[chosen]
         any_use = -np.expm1(-shape[chosen] * np.log1p(mean / shape[chosen]))
         table, slots = self.table, chosen.tolist()
-        keys, hashes, sizes = table.keys, table.hashes, table.sizes
-        columns = zip(
-            [keys[slot] for slot in slots],
-            [hashes[slot] for slot in slots],
-            mean.tolist(),
-            any_use.tolist(),
-            [sizes[slot] for slot in slots],
-            strict=True,
+        hashes, sizes = (
+            np.frombuffer(table.hashes, np.uint64)[chosen],
+            np.frombuffer(table.sizes, np.uint32)[chosen],
         )
+        keys = map(table.keys.__getitem__, slots)
+        columns = zip(keys, hashes.tolist(), mean.tolist(), any_use.tolist(), sizes.tolist(), strict=True)
         found = list(map(_demand, columns))
         for first, end in _runs(mean):
             found[first:end] = sorted(found[first:end], key=_by_key)

@@ -143,6 +143,9 @@ class Selector:
         bar = np.where(np.isfinite(bar), bar, 0.0)  # nobody beats who has not been judged
         best, least = np.argmin(mean, axis=2), mean.min(axis=2)
         stays, wins = least < (1.0 - self._margin / 2) * bar, least < (1.0 - self._margin) * bar
+        if not stays.any():  # who does not stay does not win either
+            self._leads[i] = steady[-1].copy()
+            return steady
         leads: NDArray[np.int64] = np.empty_like(best)
         lead = self._leads[i]
         for hour in range(len(best)):

@@ -65,6 +65,14 @@ def demand_per_hour(forecast: Forecast) -> dict[Dependency, float]:
     return {name: mean * HOUR_S / horizon_s for name, (horizon_s, mean) in shortest.items() if horizon_s > 0}
 
 
+def _listed(hot: Sequence[HotInstance]) -> Listed:
+    hashes = [key_hash(one[0]) for one in hot]
+    listed = Listed(dict(zip(hashes, hot, strict=True)), dict.fromkeys(hashes, 0.0))
+    for hashed, one in zip(hashes, hot, strict=True):
+        listed.uses[hashed] += one.uses
+    return listed
+
+
 class HotLists:
     """What is expected, here and by the other agents, found by hash: worth keeping between plans, of which
     each comes of a new summary or a new forecast, and most of the others are still the same."""
@@ -89,14 +97,13 @@ class HotLists:
         kept = self._kept.get(summary.node)
         if kept is not None and kept[0] is summary:
             return kept[1]
-        listed: dict[Dependency, Listed] = {}
+        by_name: dict[Dependency, list[HotInstance]] = {}
         for one in summary.hot:
-            name, hashed = one.key.dependency, key_hash(one.key)
-            if name not in listed:
-                listed[name] = Listed({}, {})
-            hot, uses = listed[name]
-            hot[hashed] = one
-            uses[hashed] = uses.get(hashed, 0.0) + one.uses
+            name = one[0][0]
+            if name not in by_name:
+                by_name[name] = []
+            by_name[name].append(one)
+        listed = {name: _listed(hot) for name, hot in by_name.items()}
         self._kept[summary.node] = (summary, listed)
         return listed
 

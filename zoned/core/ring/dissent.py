@@ -93,13 +93,14 @@ class Dissent:
 
     def to_compare(self, now: Instant) -> tuple[NodeName, ...]:
         """With whom to push and pull now; each again later, at twice the distance."""
+        if self.next_s is None or now.mono_s < self.next_s:
+            return ()
         due = [node for node in sorted(self._differs) if self._differs[node].compare_s <= now.mono_s]
         for node in due:
             one = self._differs[node]
             one.wait_s = min(_LONGEST_WAIT_S, 2.0 * one.wait_s)
             one.compare_s = now.mono_s + one.wait_s
-        if due:
-            self._reckon()
+        self._reckon()
         return tuple(due)
 
     def _reckon(self) -> None:
