@@ -252,13 +252,12 @@ class Reads:
 
     def _associate(self, key: InstanceKey, hashed: KeyHash, client: bytes, now: Instant) -> bool:
         """Learn from an access, and fetch what is likely to follow it; whether anything may."""
-        followers = self._analyzer.access(key, hashed, client, now)
-        if not followers:
+        following = self._analyzer.access(key, hashed, client, now)
+        if not following:
             return False
-        stages, worth_keeping, likely, missing = self._stages, self._worth_keeping, self._likely, []
-        judged, agreeing = stages.tuner.judged, self._analyzer.agreeing
-        for one in followers:
-            held = self._cache.holds(one.key, one.key_hash) or self.flights.find(one.key) is not None
+        tuner, worth_keeping, likely, missing = self._stages.tuner, self._worth_keeping, self._likely, []
+        judged, agreeing = tuner.judged, self._analyzer.agreeing
+        for one, held in tuner.doubtful(following, self._here, now[0]):
             probability = one.confidence if held else judged(one, agreeing, now)
             if probability >= worth_keeping:
                 self._worth.promise(one.key_hash, probability)
@@ -268,6 +267,10 @@ class Reads:
             missing.sort(key=_surest_first)
             self._prefetcher.associated(missing, self.thresholds, now)
         return True
+
+    def _here(self, key: InstanceKey, hashed: KeyHash) -> bool:
+        """[hot] Whether we hold it, or it is on its way."""
+        return self._cache.holds(key, hashed) or self.flights.find(key) is not None
 
     def _join(
         self, key: InstanceKey, hashed: KeyHash, waiter: Waiter, asker: NodeName, now: Instant

@@ -15,7 +15,7 @@ from zoned.core.errors import StateError
 from zoned.core.learning.calibration import Calibration, saved_odds
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import InstanceKey, key_hash
-from zoned.core.promises import MOST_AGREEING, Association
+from zoned.core.promises import MOST_AGREEING, Association, Following
 
 
 def promise(number: int, confidence: float = 0.6, dependency: str = "d", **known: Any) -> Association:
@@ -123,6 +123,46 @@ def test_whom_else_to_ask_is_left_out_only_where_it_changes_nothing(
             one.read(plain.key_hash if true else 0, number + 0.9)
     for one, other in zip(asked.export_state(), told.export_state(), strict=True):
         assert np.allclose(one[1], other[1]) and np.allclose(one[2], other[2])
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(2, 60),  # occurrences
+            st.lists(st.tuples(st.integers(0, 9), st.integers(2, 60), st.floats(0.0, 900.0)), max_size=6),
+            st.sets(st.integers(0, 9), max_size=4),  # the trail
+            st.integers(0, MOST_AGREEING),
+            st.sampled_from([None, 2.0]),
+        ),
+        max_size=40,
+    ),
+    st.sampled_from([0.0, 0.1, 0.4, 0.99]),
+)
+def test_what_is_not_doubtful_would_have_been_judged_for_nothing(
+    lives: list[tuple[int, list[tuple[int, int, float]], set[int], int, float | None]], keep: float
+) -> None:
+    whole, lean = (Calibration(LearningSettings(keep_threshold=keep)) for _ in range(2))
+    names = [promise(number) for number in range(10)]
+    for second, (occurrences, found, had, agreeing, lifetime_s) in enumerate(lives):
+        now_s = float(second)
+        followers = [
+            (names[i].key, names[i].key_hash & 0xFFFFFFFF, support, lags) for i, support, lags in found
+        ]
+        trail = [names[number].key_hash & 0xFFFFFFFF for number in sorted(had)]
+        following = Following(followers, occurrences, 5.0, trail)
+        doubtful = lean.doubtful(following, lambda key, _hashed: key == names[0].key, now_s)
+        for one, here in doubtful:
+            if not here:
+                lean.judged(one, 9, now_s, lifetime_s, lambda _one, most=agreeing: most)
+        for one in following:
+            here, worth = one.key == names[0].key, one.confidence
+            if not here:
+                worth = whole.judged(one, 9, now_s, lifetime_s, lambda _one, most=agreeing: most)
+            assert (one, here) in doubtful or worth < keep
+        for one in (whole, lean):
+            one.read(names[second % 10].key_hash, now_s + 0.9)
+    assert list(lean._open) == list(whole._open) and lean.export_state() == whole.export_state()
 
 
 def test_nobody_is_asked_whether_they_agree_on_what_is_hopeless() -> None:

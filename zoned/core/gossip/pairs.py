@@ -12,12 +12,11 @@ Rejected: telling finished associations (three zones with one sighting each woul
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from zoned.core.errors import PeerError
-from zoned.core.gossip.channel import PAIRS, Channel, whole
+from zoned.core.gossip.channel import PAIRS, Channel
 from zoned.core.gossip.wiring import Wiring
 from zoned.core.members import Follower, PairsHeard, Sighting
 from zoned.core.names import MAX_KEY_BYTES, InstanceKey
@@ -75,24 +74,24 @@ class Pairs:
 def _sighting(dependency: Any, key: Any, count: Any, followers: Any) -> Sighting:
     if type(followers) is not list or len(followers) > _MOST_FOLLOWERS:
         raise PeerError("pairs_limit")
-    return Sighting(_key(dependency, key), _count(count), tuple([_follower(*each) for each in followers]))
+    known = [
+        Follower(_key(name, raw, support), support, _lag(lag_s)) for name, raw, support, lag_s in followers
+    ]
+    return Sighting(_key(dependency, key, count), count, tuple(known))
 
 
-def _follower(dependency: Any, key: Any, support: Any, lag_s: Any) -> Follower:
-    if type(lag_s) is not float or not 0.0 <= lag_s <= _MOST_LAG_S or not math.isfinite(lag_s):
-        raise PeerError("pairs", "lag")
-    return Follower(_key(dependency, key), _count(support), lag_s)
-
-
-def _key(dependency: Any, key: Any) -> InstanceKey:
+def _key(dependency: Any, key: Any, count: Any) -> InstanceKey:
+    """The instance that something was counted of; PeerError unless it is one, and that a count."""
     if type(dependency) is not str or len(dependency) > 256:
         raise PeerError("pairs", "name")
     if type(key) is not bytes or not 0 < len(key) <= MAX_KEY_BYTES:
         raise PeerError("pairs", "key")
+    if type(count) is not int or not 0 <= count <= _MOST_COUNT:
+        raise PeerError("pairs", "count")
     return InstanceKey(dependency, key)
 
 
-def _count(value: Any) -> int:
-    if whole(value) > _MOST_COUNT:
-        raise PeerError("pairs", "count")
-    return int(value)
+def _lag(value: Any) -> float:
+    if type(value) is not float or not 0.0 <= value <= _MOST_LAG_S:
+        raise PeerError("pairs", "lag")
+    return value

@@ -22,8 +22,8 @@ from zoned.core.graph.fresh import Fresh
 from zoned.core.graph.settings import GraphSettings
 from zoned.core.graph.trails import AGES, Trail, Trails, follows, ms_of
 from zoned.core.members import PairsHeard, Sighting
-from zoned.core.names import FINGERPRINT_MASK, InstanceKey, Instant, KeyHash
-from zoned.core.promises import MOST_AGREEING, NO_PACE_S, Association
+from zoned.core.names import FINGERPRINT_MASK, Fingerprint, InstanceKey, Instant, KeyHash
+from zoned.core.promises import MOST_AGREEING, NO_PACE_S, NOTHING, Association, Following
 
 
 class Analyzer:
@@ -50,18 +50,16 @@ class Analyzer:
             "clients_dropped": 0,
         }
 
-    def access(
-        self, key: InstanceKey, key_hash: KeyHash, client: bytes, now: Instant
-    ) -> tuple[Association, ...]:
+    def access(self, key: InstanceKey, key_hash: KeyHash, client: bytes, now: Instant) -> Following:
         """[hot] Learn from one access, and say what is believed to follow it. Empty when nothing is."""
         settings = self._settings
         if not client or not settings.association:
-            return ()
+            return NOTHING
         at_ms = ms_of(now.mono_s)
         name = key_hash & FINGERPRINT_MASK or 1
         names, times = self._trails.take(client, self._recent_ms, at_ms)
         for place in follows(name, names, times, self._lead_ms, at_ms):
-            self._teach(names[place], key, key_hash, (at_ms - times[place] & AGES) / 1e3)
+            self._teach(names[place], times[place], key, key_hash, at_ms)
         again = bool(names) and names[-1] == name
         if not again:
             _append(names, times, name, at_ms, settings.recent_instances)
@@ -69,7 +67,7 @@ class Analyzer:
         following = self._pairs.after(key_hash, names, pace_s)
         if not again:  # counted after the prediction: nothing could have followed this occurrence yet
             row = self._pairs.occurred(key, key_hash)
-            self._fresh.occurred(self._pairs.antecedents, row)
+            self._fresh.occurred(self._pairs.antecedents, row, at_ms)
         self._trail = names, times
         self._trails.put(client, self._trail)
         if following:
@@ -114,10 +112,13 @@ class Analyzer:
             raise StateError("graph: state is not a map")
         self._pairs.restore_state(obj.get("associations"))
 
-    def _teach(self, antecedent: int, key: InstanceKey, hashed: KeyHash, lag_s: float) -> None:
+    def _teach(
+        self, antecedent: Fingerprint, since_ms: int, key: InstanceKey, hashed: KeyHash, at_ms: int
+    ) -> None:
+        lag_s = (at_ms - since_ms & AGES) / 1e3
         row = self._pairs.followed(antecedent, key, hashed, lag_s)
         if row:
-            self._fresh.followed(self._pairs.antecedents, row, key, lag_s)
+            self._fresh.followed(self._pairs.antecedents, row, since_ms, key, lag_s)
 
 
 def _append(names: array[int], times: array[int], name: int, at_ms: int, most: int) -> None:

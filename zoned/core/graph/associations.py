@@ -25,8 +25,8 @@ from zoned.core.graph.antecedents import MOST, Antecedents
 from zoned.core.graph.pairs import Pairs
 from zoned.core.graph.settings import GraphSettings
 from zoned.core.members import Follower
-from zoned.core.names import FINGERPRINT_MASK, MAX_KEY_BYTES, Fingerprint, InstanceKey, KeyHash, key_hash
-from zoned.core.promises import NO_PACE_S, Association
+from zoned.core.names import MAX_KEY_BYTES, Fingerprint, InstanceKey, KeyHash, key_hash
+from zoned.core.promises import NO_PACE_S, NOTHING, Following
 
 
 class Associations:
@@ -80,44 +80,39 @@ class Associations:
         table, hashed = self.antecedents, key_hash(key)
         row = table.find(hashed) or self._insert(key, hashed)
         table.counts[row] = min(table.counts[row] + count, MOST)
+        name, find, add = table.rows.names[row], self._pairs.find, self._pairs.add
         for follower, support, lag_s in followers:
             follower_hash = key_hash(follower)
-            pair = self._pairs.find(table.rows.names[row], follower_hash)
+            pair = find(name, follower_hash)
             if pair:
-                self._pairs.add(pair, support, lag_s)
+                add(pair, support, lag_s)
             else:
                 self._begin(row, follower, follower_hash, support, lag_s)
         while table.counts[row] >= self._most:
             self._halve(row)
 
     def after(
-        self, hashed: KeyHash, trail: Sequence[Fingerprint] = (), pace_s: float = NO_PACE_S
-    ) -> tuple[Association, ...]:
+        self, hashed: KeyHash, trail: Iterable[Fingerprint] = (), pace_s: float = NO_PACE_S
+    ) -> Following:
         """[hot] What is believed to follow for a client with that trail and pace, the most probable first."""
         table, settings = self.antecedents, self._settings
         row = table.find(hashed)
         pair, count = table.heads[row], table.counts[row]
         if not pair or count < settings.min_antecedent:
-            return ()
+            return NOTHING
         need = max(settings.min_support, settings.min_confidence * count)
         pairs, found = self._pairs, []
-        supports, older = pairs.supports, pairs.next
+        supports, older, keys = pairs.supports, pairs.next, pairs.keys
         while pair:
             support = supports[pair]
             if support >= need:
-                found.append((-min(1.0, support / count), pairs.keys[pair], pair))
+                found.append((-support if support < count else -count, keys[pair], pair))
             pair = older[pair]
+        if not found:
+            return NOTHING
         found.sort()
-        lags_s, following = pairs.lags_s, []
-        for unsure, key, pair in found[: settings.max_predictions]:
-            follower, support = key_hash(key), supports[pair]
-            repeated = (follower & FINGERPRINT_MASK or 1) in trail
-            following.append(
-                Association(
-                    key, follower, -unsure, lags_s[pair] / support, support, count, repeated, 0, pace_s
-                )
-            )
-        return tuple(following)
+        best = [pair for _, _, pair in found[: settings.max_predictions]]
+        return Following(pairs.seconds(table.rows.names[row], best), count, pace_s, list(trail))
 
     def leading(self, antecedents: Sequence[Fingerprint], hashed: KeyHash) -> int:
         """[hot] How many of these were ever followed by that one."""
@@ -179,22 +174,22 @@ class Associations:
         table.heads[row] = self._pairs.insert(name, key, hashed, support, lag_s, table.heads[row])
         table.lengths[row] += 1
 
-    def _end(self, row: int, pair: int) -> None:
+    def _end(self, row: int, pair: int, newer: int = NOBODY) -> None:
         table = self.antecedents
-        table.heads[row] = self._pairs.drop(table.heads[row], pair)
+        table.heads[row] = self._pairs.drop(table.heads[row], pair, newer)
         table.lengths[row] -= 1
 
     def _make_room(self, row: int) -> bool:
         """Give up the oldest successor that was seen only once."""
         self.successors_dropped += 1
         oldest, supports, older = NOBODY, self._pairs.supports, self._pairs.next
-        pair = self.antecedents.heads[row]
+        pair, before = self.antecedents.heads[row], NOBODY
         while pair:
             if supports[pair] <= 1:
-                oldest = pair
-            pair = older[pair]
+                oldest, newer = pair, before
+            before, pair = pair, older[pair]
         if oldest:
-            self._end(row, oldest)
+            self._end(row, oldest, newer)
         return oldest != NOBODY
 
     def _halve(self, row: int) -> None:

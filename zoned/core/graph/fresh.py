@@ -2,6 +2,9 @@
 
 Kept apart from the tables of associations, because what other zones told is added there too, and must not be
 told back: of occurrences a column beside the others (``Antecedents.untold``), of pairs what has come since.
+Of what is well known only a sample is told: most that happens happens to a few, of which the others have
+seen enough themselves. Which occurrences are in it is drawn by their names and times, so that what follows
+one of them is known to belong to it without keeping a list.
 Bounded: by what the table remembers, and pairs by ``share_limit`` antecedents, beyond which the one waiting
 the longest is dropped.
 """
@@ -16,6 +19,7 @@ from zoned.core.members import Follower, Sighting
 from zoned.core.names import Fingerprint, InstanceKey
 
 _MOST_KEY_BYTES = 256  # longer keys are not worth a packet
+_SPREAD = 0x9E3779B1  # an odd number whose multiples are all over the place
 
 Followers = dict[InstanceKey, tuple[int, float]]  # support, lags in all
 
@@ -31,18 +35,24 @@ class Fresh:
         self._told_s = 0.0
         self.dropped = 0
 
-    def occurred(self, table: Antecedents, row: int) -> None:
-        """[hot] One more occurrence."""
+    def occurred(self, table: Antecedents, row: int, at_ms: int) -> None:
+        """[hot] One more occurrence, at that time."""
+        times = self._stands_for(table, row, at_ms)
+        if not times:
+            return
         untold = table.untold[row]
         if not untold:
             if len(table.keys[row].key) > _MOST_KEY_BYTES or not self._settings.share_rows:
                 return
             self._followed.pop(table.rows.names[row], None)  # it was dropped in between
-        table.untold[row] = min(untold + 1, MOST)
+        table.untold[row] = min(untold + times, MOST)
 
-    def followed(self, table: Antecedents, row: int, key: InstanceKey, lag_s: float) -> None:
-        """[hot] It was followed by that."""
+    def followed(self, table: Antecedents, row: int, since_ms: int, key: InstanceKey, lag_s: float) -> None:
+        """[hot] The occurrence of that time was followed by that, so much later."""
         if not table.untold[row] or len(key.key) > _MOST_KEY_BYTES:
+            return
+        times = self._stands_for(table, row, since_ms)
+        if not times:
             return
         name = table.rows.names[row]
         followers = self._followed.get(name)
@@ -53,7 +63,15 @@ class Fresh:
                 self.dropped += 1
         support, lags_s = followers.get(key, (0, 0.0))
         if support or len(followers) < self._settings.share_followers:
-            followers[key] = support + 1, lags_s + lag_s
+            followers[key] = support + times, lags_s + times * lag_s
+
+    def _stands_for(self, table: Antecedents, row: int, at_ms: int) -> int:
+        """[hot] For how many occurrences the one of that time is told; 0: it is not."""
+        one_in = table.counts[row] // self._settings.share_known
+        if one_in < 2:
+            return 1
+        drawn = (table.rows.names[row] ^ at_ms) * _SPREAD >> 16 & 0xFFFF
+        return 0 if drawn % one_in else one_in
 
     def take(self, now_s: float, table: Antecedents) -> tuple[Sighting, ...]:
         """What to tell now, the most seen first; empty until ``share_interval_s`` went by. An instance that

@@ -9,11 +9,12 @@ for the first).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from zoned.core.fingerprints import NOBODY, Rows, grown
 from zoned.core.graph.antecedents import MOST
 from zoned.core.names import FINGERPRINT_MASK, Fingerprint, InstanceKey, KeyHash
+from zoned.core.promises import Follower
 
 _FIRST_ROOM = 64
 _NO_KEY = InstanceKey("", b"")
@@ -37,6 +38,12 @@ class Pairs:
     def find(self, antecedent: Fingerprint, hashed: KeyHash) -> int:
         """[hot] The row of that pair, or 0."""
         return self.rows.get(_both(antecedent, hashed))
+
+    def seconds(self, antecedent: Fingerprint, rows: Iterable[int]) -> list[Follower]:
+        """[hot] What follows that antecedent in these pairs."""
+        names, supports, lags_s, keys = self.rows.names, self.supports, self.lags_s, self.keys
+        first, mask = antecedent * _SPREAD, FINGERPRINT_MASK
+        return [(keys[row], names[row] - first & mask or 1, supports[row], lags_s[row]) for row in rows]
 
     def leading(self, antecedents: Sequence[Fingerprint], hashed: KeyHash) -> int:
         """[hot] How many of these were ever followed by that one."""
@@ -81,13 +88,14 @@ class Pairs:
             yield head
             head = following[head]
 
-    def drop(self, head: int, row: int) -> int:
-        """Take a pair out of its chain. What the chain begins with now."""
+    def drop(self, head: int, row: int, newer: int = NOBODY) -> int:
+        """Take a pair out of its chain, ``newer`` in front of it (looked for, if not said). What the chain
+        begins with now."""
         if row == head:
             head = self.next[row]
         else:
-            before = next(one for one in self.chain(head) if self.next[one] == row)
-            self.next[before] = self.next[row]
+            newer = newer or next(one for one in self.chain(head) if self.next[one] == row)
+            self.next[newer] = self.next[row]
         self.rows.drop(row)
         self.keys[row] = _NO_KEY
         self.next[row] = self._free

@@ -30,9 +30,10 @@ class GraphSettings:
     """How often a pair must have been seen before it is believed. Range >= 1. 1: chance is believed."""
     min_antecedent: int = 2
     """How often an antecedent must have been seen before it predicts. Range >= min_support."""
-    min_confidence: float = 0.05
+    min_confidence: float = 0.1
     """Least share of an antecedent's occurrences that the successor followed. Range 0..1. Low, because
-    what else is known of it decides (`learning/calibration.py`). Higher: fewer candidates, less to weigh."""
+    what else is known of it decides (`learning/calibration.py`). Higher: fewer candidates, less to weigh; at
+    half of this twice as many are weighed for 0-2 % more that turn out to be worth fetching."""
     max_predictions: int = 10
     """Successors predicted at one access, the most probable first. Range 0..max_successors."""
     max_count: int = 1024
@@ -51,6 +52,10 @@ class GraphSettings:
     is pushed to, when busy; at rest nothing."""
     share_followers: int = 8
     """Followers told with one instance at most, the first seen. Range 1..64."""
+    share_known: int = 80
+    """An instance that occurred that often is known so well that a sample will do: at n times this number,
+    one occurrence in n is told, with what followed it, and counts for n. Range >= 1. Higher: more is told and
+    heard of what is known anyway; lower: what is believed of the busiest gets noisier."""
     share_limit: int = 2048
     """Antecedents with news of followers that wait to be told of; beyond it those that wait the longest are
     dropped. Range >= 1."""

@@ -28,17 +28,18 @@ a table more).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, log, log1p
 from typing import NamedTuple, TypeAlias
 
 from zoned.core.errors import StateError
-from zoned.core.learning.odds import Floats, Odds, Prior, log_odds_of, probability_of, saved_weights
+from zoned.core.learning.odds import SURE, Floats, Odds, Prior, log_odds_of, probability_of, saved_weights
 from zoned.core.learning.settings import LearningSettings
-from zoned.core.names import Dependency, KeyHash
-from zoned.core.promises import MOST_AGREEING, Association
+from zoned.core.names import Dependency, InstanceKey, KeyHash, key_hash
+from zoned.core.promises import MOST_AGREEING, Association, Following
 
 Agreeing: TypeAlias = Callable[[Association], int]
+Here: TypeAlias = Callable[[InstanceKey, KeyHash], bool]
 Saved: TypeAlias = tuple[Dependency, Floats, Floats]
 """(dependency, weights, covariance)."""
 
@@ -58,6 +59,8 @@ _AGREEING, _USUAL_AGREEING = 6, 0.7
 _UNLIKELY = -log(3.0)  # log odds of 0.25
 _SAMPLE = 8  # of promises below that one in so many is noted, by its hash and when: no rhythm is missed
 _ALL_AGREE = log1p(MOST_AGREEING)
+_LOWEST = log_odds_of(0.0)
+_ROUNDING = 1e-9  # by which a bound may be too low
 
 
 def features(promise: Association) -> list[float]:
@@ -74,6 +77,16 @@ def features(promise: Association) -> list[float]:
     ]
 
 
+def _bound(rates: Sequence[float], following: Following) -> float:
+    """An upper bound of the part of the log odds that all of it has in common, with what `features` takes
+    off each: what is known of one alone comes on top."""
+    always, _, supported, occurred, leading, repeating, agreed, paced = rates
+    usual = supported + 2.0 * (occurred + leading) + _USUAL_AGREEING * agreed + paced
+    most = max(0.0, agreed * _ALL_AGREE) + max(0.0, repeating)
+    common = occurred * log(following.occurrences) + paced * log(following.pace_s + 0.1)
+    return always + common + most - usual
+
+
 class _Open(NamedTuple):
     """A promise that is not decided yet."""
 
@@ -87,11 +100,13 @@ class _Open(NamedTuple):
 class Calibration:
     """The odds of all dependencies, and the promises that are open."""
 
-    __slots__ = ("_clock", "_limit", "_odds", "_open", "_settings", "dropped")
+    __slots__ = ("_clock", "_keep", "_least", "_limit", "_odds", "_open", "_settings", "dropped")
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
         self._limit = settings.max_promises
+        self._keep = min(SURE, settings.keep_threshold)
+        self._least = log_odds_of(self._keep) - _ROUNDING
         self._odds: dict[Dependency, Odds] = {}
         self._open: dict[KeyHash, _Open] = {}  # oldest first
         self._clock = 0
@@ -105,6 +120,47 @@ class Calibration:
         if promise is not None:
             in_time = promise.not_before_s <= now_s <= promise.not_after_s
             self._decide(promise, in_time and promise.until >= self._clock)
+        self._expire()
+
+    def doubtful(self, following: Following, here: Here, now_s: float) -> list[tuple[Association, bool]]:
+        """[hot] Those of what is believed to follow that may be likely enough to be kept or fetched, or that
+        `judged` would note; and whether they are ``here``. The others need no second look: what is here
+        counts by its confidence alone, and of the missing most have an upper bound that is too low."""
+        found, clock, waiting, trail = [], self._clock, self._open, following.trail
+        unlikely = _UNLIKELY - _ROUNDING
+        occurrences, least, name = following.occurrences, self._least, None
+        enough = self._keep * occurrences
+        for row in following.rows:
+            key, fingerprint, support, lags_s = row
+            if support < enough:
+                if key[0] != name:
+                    name = key[0]
+                    rates = self._of(name).rates
+                    bound, confident, supported, leading = (
+                        _bound(rates, following),
+                        rates[1],
+                        rates[2],
+                        rates[4],
+                    )
+                    repeating = min(0.0, rates[5])
+                likely = max(_LOWEST, log(support / (occurrences - support)))
+                most = bound + confident * likely + supported * log(support)
+                most += leading * log(lags_s / support + 0.5)
+                if most >= unlikely and fingerprint in trail:
+                    most += repeating
+                if most < least and most < unlikely and (fingerprint + clock) % _SAMPLE:
+                    continue
+                hashed = key_hash(key)
+                if most < least:
+                    noted = waiting.get(hashed)
+                    if noted is not None and noted.not_after_s >= now_s:
+                        continue
+                if not here(key, hashed):
+                    found.append((following.association(row), False))
+            else:
+                one = following.association(row)
+                found.append((one, here(key, one.key_hash)))
+        return found
 
     def judged(
         self,
@@ -165,7 +221,6 @@ class Calibration:
         now_s: float,
         lifetime_s: float | None,
     ) -> None:
-        self._expire()
         if len(self._open) >= self._limit:
             del self._open[next(iter(self._open))]
             self.dropped += 1

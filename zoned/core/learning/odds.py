@@ -20,7 +20,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Prior: TypeAlias = tuple[tuple[float, float], ...]
 """(weight at the start, how unsure we are of it: its variance) of each thing that is known."""
 
-_SURE = 0.98
+SURE = 0.98
+"""Nothing is taken for surer, nor for less sure than what is left of it."""
 _ABSURD = 1e3  # no weight is that large
 _LEAST_DOUBT = 0.02  # variance of an outcome: what is surprising must be able to teach
 
@@ -28,18 +29,19 @@ _LEAST_DOUBT = 0.02  # variance of an outcome: what is surprising must be able t
 class Odds:
     """The weights, and what is not known of them."""
 
-    __slots__ = ("_doubts", "_keep", "_weights", "covariance", "rates", "weights")
+    __slots__ = ("_doubts", "_keep", "_pull", "covariance", "rates", "weights")
 
     def __init__(self, prior: Prior, memory: float) -> None:
         """``memory``: after so many promises what was learnt has faded to 1/e (in variance)."""
-        self._weights: Floats = np.array([weight for weight, _ in prior])
+        weights: Floats = np.array([weight for weight, _ in prior])
         variances: Floats = np.diag([variance for _, variance in prior])
         self._keep = keep = 1.0 - 0.5 / memory
-        self._doubts: Floats = (1.0 - keep * keep) * variances  # what one promise's forgetting adds to them
-        self.put(self._weights.copy(), variances)
+        self._pull: Floats = (1.0 - keep) * weights  # what one promise's forgetting gives back of them,
+        self._doubts: Floats = (1.0 - keep * keep) * variances  # and adds to what is not known
+        self.put(weights, variances)
 
     def put(self, weights: Floats, covariance: Floats) -> None:
-        """Go on with these."""
+        """Go on with these, which are ours from now on."""
         self.weights, self.covariance = weights, covariance
         self.rates: list[float] = weights.tolist()  # the same for reading, faster
 
@@ -63,22 +65,24 @@ class Odds:
 
     def learn(self, known: Sequence[float], true: bool) -> None:
         """A promise was decided."""
-        keep, prior, value = self._keep, self._weights, np.array(known)
-        weights = prior + keep * (self.weights - prior)
-        covariance = keep * keep * self.covariance + self._doubts
-        probability = probability_of(float(weights @ value))
+        value, keep, weights, covariance = np.array(known), self._keep, self.weights, self.covariance
+        weights *= keep
+        weights += self._pull
+        covariance *= keep * keep
+        covariance += self._doubts
+        probability = probability_of(weights.dot(value))
         doubt = max(_LEAST_DOUBT, probability * (1.0 - probability))
-        gain = covariance @ value
-        spread = 1.0 + doubt * float(value @ gain)
-        self.put(
-            weights + gain * ((float(true) - probability) / spread),
-            covariance - gain[:, None] * gain * (doubt / spread),
-        )
+        gain = covariance.dot(value)
+        spread = 1.0 + doubt * float(gain.dot(value))
+        weights += gain * ((true - probability) / spread)
+        known_now = gain * sqrt(doubt / spread)
+        covariance -= known_now[:, None] * known_now  # which stays symmetric, to the last digit
+        self.rates = weights.tolist()
 
 
 def log_odds_of(probability: float) -> float:
     """The log odds of that probability; nothing is taken for surer than 0.98."""
-    probability = min(_SURE, max(1.0 - _SURE, probability))
+    probability = min(SURE, max(1.0 - SURE, probability))
     return log(probability / (1.0 - probability))
 
 

@@ -17,7 +17,7 @@ from random import Random
 
 from zoned.core.errors import StateError
 from zoned.core.eviction import VALUE, Worth
-from zoned.core.learning.calibration import Agreeing, Calibration, saved_odds
+from zoned.core.learning.calibration import Agreeing, Calibration, Here, saved_odds
 from zoned.core.learning.drift import Drift
 from zoned.core.learning.foresight import Asked, Foresight, Keeps, saved_foresight
 from zoned.core.learning.guard import Brake, LossGuard
@@ -29,7 +29,7 @@ from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import Cost, Shadow, grown
 from zoned.core.learning.thresholds import STOP, Thresholds
 from zoned.core.names import Dependency, Fingerprint, InstanceKey, Instant, KeyHash
-from zoned.core.promises import Association
+from zoned.core.promises import Association, Following
 from zoned.core.records import (
     Advice,
     ArmScore,
@@ -87,6 +87,8 @@ class Tuner:
         self._drift = Drift(settings)
         self._calibration = Calibration(settings)
         self._read = self._calibration.read
+        self.doubtful = self._calibration.doubtful if settings.enabled else _all
+        """[hot] What of all that may follow deserves a look, and whether it is here."""
         self._foresight = Foresight(settings)
         self._foresee = self._foresight.read
         self._planned: tuple[tuple[Want, ...], tuple[Want, ...]] = (), ()
@@ -326,6 +328,11 @@ class Tuner:
             self._mixing.learn(cost, part, batch.requests, toll.miss_s)
         else:
             self._mixing.skip()
+
+
+def _all(following: Following, here: Here, now_s: float) -> list[tuple[Association, bool]]:
+    """Nothing is learnt of what follows: each goes by its confidence."""
+    return [(one, here(one.key, one.key_hash)) for one in following]
 
 
 def _places(objects: int | None, size: int | None, shadow: Shadow) -> float:
