@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xxhash
 
-from zoned.core.names import InstanceKey, key_hash
+from zoned.core.names import InstanceKey, key_hash, key_hashes
 
 
 def test_the_hash_is_that_of_both_names_kept_apart() -> None:
@@ -19,3 +19,5 @@ def test_more_dependencies_than_the_memo_holds_hash_as_ever() -> None:
         name = f"d{number}"
         assert key_hash(InstanceKey(name, b"k")) == xxhash.xxh3_64_intdigest(name.encode() + b"\0k")
     assert key_hash(InstanceKey("d0", b"k")) == first
+    for name in ("d0", "é", "fresh"):
+        assert key_hashes(name, [b"k", b""]) == [key_hash(InstanceKey(name, key)) for key in (b"k", b"")]

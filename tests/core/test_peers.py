@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -79,6 +80,26 @@ def test_a_new_state_of_the_pool_replaces_the_old_one() -> None:
     of = peers(member("b1"), holders="b1")
     of.meet((member("a1"), member("b1", MemberState.FAILED)))
     assert route(of) == ["origin", "origin"]
+
+
+def test_a_route_that_is_kept_is_the_one_that_would_be_made() -> None:
+    """Whoever comes, goes, gets busy or moves away: as a view that has just met the same pool."""
+    rng, kept = Random(4), peers(holders="b1 c1 d1")
+    states = (MemberState.ALIVE, MemberState.FAILED, MemberState.LEAVING)
+    for step in range(60):
+        if step % 3 == 0:
+            pool = (
+                member("a1"),
+                *[member(f"{z}1", rng.choice(states), rtt_s=rng.choice((None, 0.01, 0.2))) for z in "bcd"],
+            )
+            loads = {f"{z}1": told(f"{z}1", load=rng.choice((0.0, 0.9))) for z in "bcd"}
+            kept.meet(pool, loads)
+        fresh = peers(holders="b1 c1 d1")
+        fresh.meet(pool, loads)
+        for asker in ("", "b1"):
+            for prefetch in (False, True):
+                preferred = rng.choice(("", "d1"))
+                assert route(kept, asker, prefetch, preferred) == route(fresh, asker, prefetch, preferred)
 
 
 def test_the_fabrics_owner_is_asked_only_where_that_was_ordered_and_never_for_somebody_else() -> None:

@@ -7,6 +7,7 @@ one item of a *dependency*, addressed by a key of any bytes. All placement and a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 import xxhash
@@ -76,6 +77,12 @@ def key_hash(instance: InstanceKey) -> KeyHash:
         return hash_64(PREFIXES[instance[0]] + instance[1])
     except KeyError:
         return hash_64(_prefix(instance[0]) + instance[1])
+
+
+def key_hashes(dependency: Dependency, keys: Iterable[bytes]) -> list[KeyHash]:
+    """`key_hash` of many instances of one dependency, in their order."""
+    prefix = PREFIXES.get(dependency) or _prefix(dependency)
+    return [hash_64(prefix + key) for key in keys]
 
 
 def _prefix(dependency: Dependency) -> bytes:

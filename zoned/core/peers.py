@@ -26,6 +26,7 @@ from zoned.core.ring import Ring
 
 _REACHABLE = (MemberState.ALIVE, MemberState.SUSPECT, MemberState.LEAVING)
 _FAR_S = 1e9  # a member whose round trip is not known yet is asked last
+_MOST_ROUTES = 1024  # kept; a handful of zones makes a few dozen
 _NOBODY: Mapping[NodeName, Summary] = {}
 
 
@@ -61,6 +62,7 @@ class Peers:
         self._pays = pays
         self._met: tuple[Member, ...] = ()  # whom we know, as told last ...
         self._members: dict[NodeName, Member] = {}  # ... and who of them may be asked
+        self._routes: dict[tuple[object, ...], Route] = {}  # those made since then, by what they depend on
         self._summaries = _NOBODY
         self._busy: frozenset[NodeName] = frozenset()
         self._zone_shared = False  # other agents of our zone hold a part of it
@@ -105,6 +107,7 @@ class Peers:
         if members is self._met and summaries is self._summaries:
             return  # so it is at nearly every turn
         self._met = members
+        self._routes.clear()
         self._members = {
             m.node: m
             for m in members
@@ -158,16 +161,21 @@ class Peers:
             zone_owner = self._zone_owner(hashed) if self._zone_shared else ""
             home = self._fabric_owner(hashed) if fabric else ""
             former = "" if holders else self._former_owner(hashed, now_s)
-            query = RouteQuery(self._node, holders, zone_owner, home, former, asker, prefetch, preferred)
+            query = holders, zone_owner, home, former, asker, prefetch, preferred
         else:
-            query = RouteQuery(self._node, (), "", "", "", asker, prefetch, "")
-        return plan_route(
-            query,
-            self._members.__contains__,
-            self._distance,
-            settings.max_holders,
-            settings.origin_tries,
-        )
+            query = (), "", "", "", asker, prefetch, ""
+        route = self._routes.get(query)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes[query] = plan_route(
+                RouteQuery(self._node, *query),
+                self._members.__contains__,
+                self._distance,
+                settings.max_holders,
+                settings.origin_tries,
+            )
+        return route
 
     def _by_home(self, policy: DependencyPolicy) -> bool:
         return policy.coalesce == "fabric" or (policy.coalesce == "auto" and self._pays(policy.name))

@@ -122,3 +122,9 @@ def test_what_is_unlikely_within_the_hour_is_so_within_a_part_of_it(
     p: float, stay: float, least: float
 ) -> None:
     assert p >= _SURELY * least or chance_within(p, stay) < least
+
+
+def test_what_a_summary_lists_twice_counts_twice() -> None:
+    summary = summary_of("n1", "z1", {1: 10.0, 2: 1.0})
+    twice = replace(summary, hot=(*summary.hot, summary.hot[0]))
+    assert demand(None, twice).elsewhere[DEP] == {hashed(1): 20.0, hashed(2): 1.0}

@@ -106,3 +106,17 @@ def test_the_agreement_hears_counts_and_says_when_to_wake() -> None:
     assert due_s is not None and due_s >= 7.0
     assert agreement.to_compare(at(due_s)) == ("n1",)
     assert agreement.counters["ids_differing"] == 1 and agreement.counters["comparisons"] == 1
+
+
+def test_who_agreed_with_our_former_ring_differs_from_the_next_until_it_says_so() -> None:
+    agreement = Agreement(RingSettings(vnodes=8), "n0")
+    before = agreement.settle(zones_of(3), (), at(0)).ring_id
+    for _ in range(3):
+        agreement.heard("n1", before, at(1))
+    assert agreement.disagreeing() == ()
+    after = agreement.settle(zones_of(4), (), at(2)).ring_id
+    agreement.heard("n1", before, at(3))
+    assert [node for node, _, _ in agreement.disagreeing()] == ["n1"]
+    agreement.heard("n1", after, at(4))
+    agreement.heard("n1", after, at(5))
+    assert agreement.disagreeing() == ()

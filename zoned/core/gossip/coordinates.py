@@ -84,7 +84,7 @@ class Vivaldi:
         own = self._pulled(theirs, rtt_s)
         self._samples[self._next] = rtt_s - raw_distance_s(own, theirs)
         self._next = (self._next + 1) % _WINDOW
-        own = own._replace(adjustment=sum(self._samples) / (2.0 * _WINDOW))
+        own = Coordinate(own.vec, own.error, sum(self._samples) / (2.0 * _WINDOW), own.height)
         pull = -1.0 * (distance_s(ORIGIN, own) / _GRAVITY_RHO) ** 2
         own = self._forced(own, pull, ORIGIN)
         valid = all(map(math.isfinite, (*own.vec, own.error, own.adjustment, own.height)))
@@ -111,7 +111,8 @@ class Vivaldi:
         wrongness = abs(distance - rtt_s) / rtt_s
         weight = own.error / max(own.error + theirs.error, _ZERO)
         error = min(_CE * weight * wrongness + own.error * (1.0 - _CE * weight), _ERROR_MAX)
-        return self._forced(own._replace(error=error), _CC * weight * (rtt_s - distance), theirs)
+        own = Coordinate(own.vec, error, own.adjustment, own.height)
+        return self._forced(own, _CC * weight * (rtt_s - distance), theirs)
 
     def _forced(self, own: Coordinate, force: float, other: Coordinate) -> Coordinate:
         away = [a - b for a, b in zip(own.vec, other.vec, strict=True)]

@@ -62,6 +62,8 @@ class Endpoint:
         self._rumours = rumours = Rumours(wiring, now)
         self._spreader = Spreader(wiring)
         self._serf = SerfLayer(wiring, rumours)
+        self.next_deadline = wiring.timers.next_s
+        """[hot] When to call ``tick``, on the mono clock."""
         self.keys = KeyQueries(wiring, self._serf)
         self._queries = Queries(wiring, self._serf, self.keys)
         self._prober = prober = Prober(wiring, rumours, now)
@@ -185,10 +187,6 @@ class Endpoint:
             wiring.note("warning", "frozen", f"woken {late_s:.1f} s late: judging nobody for as long")
         wiring.timers.run(now)
         self._spreader.arm(now)
-
-    def next_deadline(self) -> float | None:
-        """When to call ``tick``, on the mono clock."""
-        return self._wiring.timers.next_s()
 
     def take_actions(self) -> list[Action]:
         """What is to be done, in order; once."""

@@ -130,6 +130,9 @@ class Versions:
 
     def same(self, mask: int, now_s: float) -> None:
         """Somebody was found to have the same as we, except in the buckets of ``mask``."""
+        if not mask:
+            self._same_s = [now_s] * BUCKETS
+            return
         self._same_s = [old_s if mask >> at & 1 else now_s for at, old_s in enumerate(self._same_s)]
 
     def confirmed(self, node: NodeName, holdings: bool, now_s: float) -> None:

@@ -54,14 +54,15 @@ class Observer:
 
     def served(self, dependency: Dependency, source: Source, latency_s: float, times: int = 1) -> None:
         """[hot] A read was answered from that source after ``latency_s``."""
-        self._prices.add(source, latency_s, times)
+        index = place(source)
+        self._prices.add_at(index, latency_s, times)
         self._open.waited(dependency, latency_s * times)
         counts = self._served.get(dependency)
         if counts is None:
             if len(self._served) >= self._settings.max_dependencies:
                 dependency = OTHER
             counts = self._served.setdefault(dependency, [0, 0, 0, 0])
-        counts[place(source)] += times
+        counts[index] += times
 
     def timed(self, source: Source, mean_s: float, count: int) -> None:
         """Timings without accesses (fronts report those apart): they only move the price."""

@@ -39,9 +39,12 @@ class Prices:
 
     def add(self, source: Source, mean_s: float, count: int) -> None:
         """``count`` reads from there took ``mean_s`` on average; nonsense (negative, NaN) is ignored."""
+        self.add_at(place(source), mean_s, count)
+
+    def add_at(self, index: int, mean_s: float, count: int) -> None:
+        """[hot] The same by the source's `place`."""
         if count <= 0 or not 0.0 <= mean_s < math.inf:
             return
-        index = place(source)
         reads = self._counts[index] + count
         means = self._means
         means[index] += (mean_s - means[index]) * (count / reads)

@@ -22,7 +22,7 @@ from math import exp, log
 from typing import NamedTuple, TypeAlias
 
 from zoned.core.members import HotInstance, Summary
-from zoned.core.names import Dependency, KeyHash, NodeName, Zone, key_hash
+from zoned.core.names import Dependency, KeyHash, NodeName, Zone, key_hashes
 from zoned.core.placement.settings import PlacementSettings
 from zoned.core.records import Forecast, InstanceDemand
 
@@ -66,10 +66,14 @@ def demand_per_hour(forecast: Forecast) -> dict[Dependency, float]:
 
 
 def _listed(hot: Sequence[HotInstance]) -> Listed:
-    hashes = [key_hash(one[0]) for one in hot]
-    listed = Listed(dict(zip(hashes, hot, strict=True)), dict.fromkeys(hashes, 0.0))
-    for hashed, one in zip(hashes, hot, strict=True):
-        listed.uses[hashed] += one.uses
+    hashes = key_hashes(hot[0].key.dependency, [one[0][1] for one in hot])
+    listed = Listed(
+        dict(zip(hashes, hot, strict=True)), dict(zip(hashes, [one.uses for one in hot], strict=True))
+    )
+    if len(listed.hot) < len(hot):  # one that is listed twice
+        listed.uses.update(dict.fromkeys(hashes, 0.0))
+        for hashed, one in zip(hashes, hot, strict=True):
+            listed.uses[hashed] += one.uses
     return listed
 
 
@@ -82,15 +86,17 @@ class HotLists:
         self._kept: dict[NodeName, tuple[Summary, HotByDependency]] = {}
         self._forecast: Forecast | None = None
         self._own: dict[KeyHash, InstanceDemand] = {}
+        self._names: tuple[Dependency, ...] = ()
         self._floor = 0.0
 
-    def own(self, forecast: Forecast) -> tuple[dict[KeyHash, InstanceDemand], float]:
-        """The instances of our own forecast, and the least that it expects of any (0 of none)."""
+    def own(self, forecast: Forecast) -> tuple[dict[KeyHash, InstanceDemand], tuple[Dependency, ...], float]:
+        """Our own forecast: its instances, their dependencies, the least expected of any (0 of none)."""
         if forecast is not self._forecast:
             self._forecast = forecast
             self._own = {item.key_hash: item for item in forecast.instances}
+            self._names = tuple(dict.fromkeys([item.key.dependency for item in forecast.instances]))
             self._floor = min([item.expected for item in forecast.instances], default=0.0)
-        return self._own, self._floor
+        return self._own, self._names, self._floor
 
     def of(self, summary: Summary) -> HotByDependency:
         """Per dependency, the instances of a summary; hashed once per summary."""
@@ -117,7 +123,7 @@ class Demand:
     """Everything that is known of demand at the time of one plan."""
 
     __slots__ = ("_overlap", "elsewhere", "floor", "hot", "hour_elsewhere", "hour_here", "leaving", "moving",
-                 "own", "siblings")  # fmt: skip
+                 "names", "own", "siblings")  # fmt: skip
 
     def __init__(
         self,
@@ -129,7 +135,7 @@ class Demand:
         staying: int,
     ) -> None:
         """``staying``: how many zones take the traffic of the draining ones."""
-        self.own, self.floor = lists.own(forecast)
+        self.own, self.names, self.floor = lists.own(forecast)
         self.hour_here = demand_per_hour(forecast)
         self.hour_elsewhere: dict[Dependency, float] = {}
         # Pooled uses per hour of the other zones, and of the other agents of our zone.

@@ -94,15 +94,12 @@ class Scene:
 
 def forecast_wants(scene: Scene) -> Iterator[Want]:
     """What this zone's own history expects: this agent's forecast, and what its siblings tell of theirs."""
-    thresholds: dict[Dependency, float] = {}
-    stay = scene.stay
-    for item in islice(scene.demand.own.values(), scene.settings.max_candidates):
-        key = item.key
-        least = thresholds.get(key.dependency)
-        if least is None:
-            least = thresholds[key.dependency] = scene.watched(key.dependency, Reason.FORECAST)
-        if item.probability < _SURELY * least:
-            continue  # within the hour is likelier than within a part of it: spare most of them the power
+    least_of = {name: scene.watched(name, Reason.FORECAST) for name in scene.demand.names}
+    stay, bar = scene.stay, _SURELY * min(least_of.values(), default=0.0)
+    items = islice(scene.demand.own.values(), scene.settings.max_candidates)
+    # Within the hour is likelier than within a part of it: spare most of them the power.
+    for item in [item for item in items if item.probability >= bar]:
+        key, least = item.key, least_of[item.key.dependency]
         chance = chance_within(item.probability, stay)
         if chance >= least and scene.candidate(key, item.key_hash, item.size):
             want = scene.weigh(key, item.key_hash, item.size, Reason.FORECAST, chance)

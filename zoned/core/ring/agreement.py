@@ -71,7 +71,9 @@ class Agreement:
     # ---- the others' rings -----------------------------------------------------------------------
 
     def heard(self, node: NodeName, ring_id: str, now: Instant) -> None:
-        """That agent told us its ring id: in a summary, with a request, or with an answer."""
+        """[hot] That agent told us its ring id: in a summary, with a request, or with an answer."""
+        if not ring_id or (ring_id == self.ring.ring_id and self._dissent.said_so(node, ring_id)):
+            return  # nothing new: so it is with nearly every request
         if self._dissent.heard(node, ring_id, self.ring.ring_id, now):
             self.counters["ids_differing"] += 1
 

@@ -57,6 +57,10 @@ class Dissent:
                 del table[node]
         self._reckon()
 
+    def said_so(self, node: NodeName, ring_id: str) -> bool:
+        """[hot] Whether that is what it said last."""
+        return self._said.get(node) == ring_id
+
     def heard(self, node: NodeName, ring_id: str, ours: str, now: Instant) -> bool:
         """That agent says its ring is this one; True if it is another than ours."""
         if not ring_id or node == self._me or node not in self._names:
