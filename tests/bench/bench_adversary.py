@@ -3,16 +3,20 @@
     .venv/bin/python tests/bench/bench_adversary.py [--shapes betrayed trapped ..] [--copies 200]
         [--reads 6000] [--hours 4] [--zones 3] [--seeds 2] [--shared]
 
-The shapes are those of `tests/simulation/adversaries.py`; `tests/simulation/test_adversary.py` has the two
-small ones that have to pass. The goal is 1.01 in every hour after the first. The line of an hour also says
+The shapes are those of `tests/simulation/adversaries.py`; `tests/simulation/test_adversary.py` has small ones
+that have to pass. The goal is 1.01 in every hour after the first. The line of an hour also says
 by what policies the stores went in it, and how many copies had been fetched ahead by its end.
 
 Worst hours seen, and before that those from when guesses had their places in LRU's own order (as many seeds):
 betrayed 1.024 -> 1.006 (4, 6), with 1,000 copies and 20,000 reads 1.008 -> 1.003 (1), with six zones and
 9,000 reads 1.012 -> 1.003 (1); trapped 1.020 -> 1.004 (2), inverted 1.009 -> 1.002 (2), looped 1.031 -> 1.001
-(2), paired and walked 1.001 (1). Two shapes do not meet the goal: parted has 1.14 (1.42 before), patient 1.15
-with 6 hours. There another policy than LRU is played, and with reason, when everything turns. It is left
-within minutes, but what LRU holds by then has to be fetched; only playing nothing but LRU would spare that.
+(2), paired and walked 1.001 (1). In parted and patient another policy than LRU is played, and with reason,
+when everything turns. While it was left only when it had lost they had 1.14 and 1.15-1.19; with an alarm
+before that (`zoned/core/learning/alarm.py`) 1.007 and 1.002 (3 seeds each, patient with 6 hours).
+
+crept does not meet the goal and no policy that plays anything but LRU could meet it for all traces: without a
+sign before the loss, each copy that LRU would hold and the store does not may cost a hit. It has 1.19 with
+6 hours (1.21 before the way back was LRU's own order).
 """
 
 from __future__ import annotations
@@ -49,7 +53,8 @@ def main() -> None:
                 line = f"{shape}, seed {seed}, hour {hour}: {ratio:.4f} x LRU, {lost:+.1f} misses; "
                 print(f"{line}{' '.join(mine.evictions)}; {mine.ahead} fetched ahead so far", flush=True)
     for shape, ratio in worst.items():
-        print(f"{shape}: worst hour after the first {ratio:.4f} (goal 1.01)")
+        goal = "no goal: who plays anything but LRU loses here" if shape == "crept" else "goal 1.01"
+        print(f"{shape}: worst hour after the first {ratio:.4f} ({goal})")
 
 
 if __name__ == "__main__":

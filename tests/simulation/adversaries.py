@@ -19,6 +19,8 @@ that nobody can help another.
                each reads its own as in the odd hours of ``betrayed``
     patient    something other than LRU is better in all hours but the last, so that it is proved and played;
                the last is an odd one of ``betrayed``
+    crept      as ``patient``, but in the last hour half of the reads are of a few that were popular before,
+               which every policy holds: there is no sign before the loss
     walked     clients go along a list in its order, which is another one every hour; the rest just fits
 """
 
@@ -135,11 +137,20 @@ def parted(seed: int, copies: int, reads: int, hours: int, zones: int = 3, share
     return trace_of(rows, zones, shared=True)
 
 
-def patient(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
-    """See above. In good hours half is a loop, a third larger than the store, half what is popular."""
+def patient(
+    seed: int,
+    copies: int,
+    reads: int,
+    hours: int,
+    zones: int = 3,
+    shared: bool = False,
+    stays: float = 0.0,
+) -> Trace:
+    """See above. In good hours half is a loop, a third larger than the store, half what is popular. Of the
+    last hour's reads the share ``stays`` is of the most popular of these."""
     rng, rows, fresh, places = random.Random(seed), [], 10**7, [0] * zones
     recent: list[list[int]] = [[] for _ in range(zones)]
-    most = int(0.8 * copies)
+    most = int((0.6 if stays else 0.8) * copies)
     for number in range(hours * reads):
         zone = rng.randrange(zones)
         window = recent[0 if shared else zone]
@@ -149,11 +160,18 @@ def patient(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shar
                 item = 10**6 + places[zone] % int(1.3 * copies)
             else:
                 item = int(0.9 * copies * rng.random() ** 1.2)
+        elif stays and rng.random() < stays:
+            item = int(0.1 * copies * rng.random())
         else:
             item = _of_late(rng, window, most, fresh + 1)
             fresh = max(fresh, item)
         rows.append((number * HOUR_S / reads, zone, item, rng.randrange(500)))
     return trace_of(rows, zones, shared)
+
+
+def crept(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
+    """See above."""
+    return patient(seed, copies, reads, hours, zones, shared, stays=0.5)
 
 
 def paired(seed: int, copies: int, reads: int, hours: int, zones: int = 3, shared: bool = False) -> Trace:
@@ -240,7 +258,7 @@ def walked(seed: int, copies: int, reads: int, hours: int, zones: int = 3, share
 
 SHAPES: dict[str, Callable[..., Trace]] = {
     shape.__name__: shape
-    for shape in (turned, betrayed, paired, trapped, inverted, looped, parted, patient, walked)
+    for shape in (turned, betrayed, paired, trapped, inverted, looped, parted, patient, crept, walked)
 }
 
 

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from tests.simulation.adversaries import betrayed, hours_of_lru, hours_of_zoned, turned
+from tests.simulation.adversaries import betrayed, hours_of_lru, hours_of_zoned, parted, patient, turned
 from zoned.simulation.trace import Trace
 
 pytestmark = pytest.mark.timeout(120)  # some seconds each, on a machine of its own
@@ -40,3 +40,17 @@ def test_where_nobody_can_help_they_do_no_harm(seed: int) -> None:
 def test_where_every_place_is_needed_guesses_cost_less_than_they_may() -> None:
     """Guesses in LRU's own order lost up to 2.4 % of such an hour: each pushed out what was needed next."""
     assert max(ratios(betrayed(1, 200, 4000, 2, zones=2), 200, 2)) <= MOST_WORSE
+
+
+@pytest.mark.parametrize(
+    ("trace", "hours", "won"),
+    [(parted(1, 100, 2400, 2, zones=2), 2, None), (patient(1, 100, 1200, 5, zones=1), 5, 2)],
+    ids=["parted", "patient"],
+)
+def test_what_is_played_with_reason_is_left_when_everything_turns(
+    trace: Trace, hours: int, won: int | None
+) -> None:
+    """1.11 and 1.13 x LRU while an arm was left only when it had lost: what LRU had taken in was missing."""
+    *each, _ = ratios(trace, 100, hours)
+    assert max(each) <= MOST_WORSE
+    assert won is None or each[won] < 0.95, "or there was nothing to leave"

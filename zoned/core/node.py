@@ -144,7 +144,7 @@ class Node:
         ring = self.agreement.ring
         self.stages.appraise(now)
         self.advice = self.tuner.review(self.cache.outcomes(), self.observer.price, self.forecast, now)
-        self.cache.advise(self.advice.eviction, self.advice.evictions)
+        self.cache.advise(self.advice.eviction, self.advice.evictions, self.advice.recent)
         self.forecaster.refit(self.advice.refit + self.planner.adjust(self.forecast))
         self.reads.thresholds = self.advice.thresholds
         self.plan = self.planner.plan(

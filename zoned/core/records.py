@@ -357,6 +357,8 @@ class Advice:
     # per (dependency, reason): the least confidence or probability that a prefetch must promise; > 1 stops it
     thresholds: Mapping[tuple[Dependency, Reason], float] = field(default_factory=dict)
     refit: tuple[Dependency, ...] = ()  # forecasts whose error has drifted
+    # where the store goes back to LRU: what that would hold, next to go first (none: not known)
+    recent: tuple[KeyHash, ...] = ()
 
 
 class ArmScore(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.cache.test_controller import admit, look
+from tests.core.cache.test_controller import admit, look, name
 from zoned.core.cache import CacheController, CacheSettings
 from zoned.core.eviction import Books, Hosting
+from zoned.core.names import key_hash
 
 
 def cache(**options: object) -> CacheController:
@@ -69,3 +70,12 @@ def test_a_use_after_a_switch_reaches_the_book_that_holds_the_copy() -> None:
     one.advise("lru", {"a": "lru"})
     look(one, names(one)[0])
     assert names(one)[0] != first
+
+
+def test_back_to_lru_what_it_would_not_hold_goes_first() -> None:
+    one = cache()
+    one.advise("sieve")
+    recent = [7, 3, 99, 12]  # 99 is not here
+    before = [n for n in names(one) if n not in recent]
+    one.advise("lru", {}, [key_hash(name(n)) for n in recent])
+    assert names(one) == [*before, 7, 3, 12]

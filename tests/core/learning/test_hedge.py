@@ -202,3 +202,55 @@ def test_trust_is_not_lost_for_what_would_not_pay_for_the_change() -> None:
         for _ in range(400):
             hedge.learn([0.5, 0.48, 0.49], 0.001, 0.2)
     assert (dear.played, cheap.played) == (2, 1)
+
+
+def usual_then_new(hedge: Hedge, reads: int, new: int) -> None:
+    """Reads of which the played arm sends every second to the origin, then so many that all go there."""
+    for number in range(reads + new):
+        if not hedge.played:
+            return
+        hedge.heed(float(number % 2 or number >= reads), [0.5, 0.5, 0.5], 1.0, 100.0)
+
+
+def test_while_there_is_an_alarm_the_store_goes_by_lru_though_nothing_is_decided() -> None:
+    hedge = Hedge(TRUSTING)
+    hedge.trust()
+    usual_then_new(hedge, 300, 0)
+    assert hedge.plays == hedge.played == 2 and not hedge.alarmed
+    usual_then_new(hedge, 0, 20)
+    assert (hedge.plays, hedge.played) == (0, 2) and hedge.trusting and "new" in hedge.why
+    usual_then_new(hedge, 40, 0)
+    assert hedge.plays == 2 and hedge.alarms == (1, 0)
+
+
+def test_an_alarm_that_was_right_is_an_hour_in_which_the_trusted_arm_lost() -> None:
+    hedge = Hedge(TRUSTING)
+    hedge.trust()
+    hours(hedge, 0, -20.0, 1)
+    usual_then_new(hedge, 300, 20)
+    for number in range(60):
+        if hedge.played:
+            hedge.heed(float(number % 3 > 0), [0.0, 0.0, float(number % 3 > 0)], 1.0, 100.0)
+    assert hedge.played == hedge.plays == 0 and hedge.alarms == (1, 1) and not hedge.trusting
+    assert hours(hedge, 1, -20.0, 4)[-1] == 2, "later it has its place again"
+
+
+def test_a_proved_arm_whose_alarm_was_right_is_not_taken_up_again_in_that_hour() -> None:
+    hedge = Hedge(LearningSettings(arms=("lru", "s3fifo"), trusted_arm="", proof_hours=1))
+
+    def better(start_h: float) -> None:
+        for step in range(61):
+            hedge.watch([50.0, 40.0], 50.0, 100, 3600.0 * start_h + 60.0 * step)
+            hedge.learn((0.5, 0.4 - 0.01 * (step % 2)), 0.001, 0.201)
+
+    better(0.0)
+    assert hedge.played == 1
+    usual_then_new(hedge, 300, 20)
+    for number in range(60):
+        if hedge.played:
+            hedge.heed(float(number % 3 > 0), [0.0, float(number % 3 > 0)], 1.0, 100.0)
+    assert hedge.played == 0 and hedge.alarms == (1, 1)
+    hedge.learn((0.5, 0.4), 0.001, 0.201)
+    assert hedge.played == 0
+    better(2.0)
+    assert hedge.played == 1

@@ -126,6 +126,23 @@ def test_a_better_policy_is_advised_once_it_is_sure():
     assert one.counters["arm_changes"] == 1
 
 
+def test_back_to_lru_it_says_what_that_would_hold() -> None:
+    """The alarm: what comes is all new, so the store goes by LRU, in LRU's order."""
+    one = tuner(100, proof_hours=0)
+    assert scan_and_loop(one, 30)[-1] != "lru"
+    came = list(range(50_000, 50_060))
+    told = []
+    for number in came:
+        read(one, number)
+        told.append(one.review((), price, EMPTY, NOW))
+    back = [advice.eviction for advice in told].index("lru")
+    assert 0 < back < 50 and one.counters["alarms"] == 1
+    recent = told[back].recent
+    young = [key_hash(InstanceKey("d", b"%d" % number)) for number in came[: back + 1]]
+    assert len(recent) == 100 and list(recent[-back - 1 :]) == young
+    assert [bool(advice.recent) for advice in told].count(True) == 1, "said once"
+
+
 def test_each_dependency_shows_what_each_arm_would_have_earned_there():
     one = tuner(100, proof_hours=0)
     scan_and_loop(one, 30)

@@ -8,7 +8,7 @@ places with these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from zoned.core.cache.holdings import Holdings
@@ -38,8 +38,16 @@ class Choice:
         """The policy of a dependency."""
         return self.evictions.get(dependency, self.eviction)
 
-    def follow(self, eviction: str, evictions: Mapping[Dependency, str] = _NONE) -> bool:
-        """The learner's choice, for all, and for those that go by another. False: nothing has changed."""
+    def follow(
+        self,
+        eviction: str,
+        evictions: Mapping[Dependency, str] = _NONE,
+        recent: Sequence[KeyHash] = (),
+    ) -> bool:
+        """The learner's choice, for all, and for those that go by another. False: nothing has changed.
+
+        ``recent``: what LRU would hold, next to go first. Where all go by LRU again, what it would not hold
+        goes before that: the way back is as short as it can be."""
         own = {name: other for name, other in evictions.items() if other != eviction}
         for name in (eviction, *own.values()):
             assert name in EVICTIONS, f"unknown eviction {name!r}"
@@ -56,7 +64,7 @@ class Choice:
             numbers = index.dependencies
             held.switch(Books(*held.bounds, held.undivided, index.hashes, numbers, arm_of, held.worth))
         else:
-            held.switch(alone(eviction, *held.bounds, held.index.hashes, held.worth))
+            held.switch(alone(eviction, *held.bounds, held.index.hashes, held.worth), recent)
         return True
 
     def takes(self, key: InstanceKey, hashed: KeyHash, size: int) -> bool:

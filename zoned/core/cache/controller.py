@@ -13,7 +13,7 @@ over a restart). For a store that evicts by itself this index is what we *believ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from zoned.core.cache.choice import Choice
 from zoned.core.cache.directory import Directory
@@ -205,10 +205,15 @@ class CacheController:
         """No copy of the dependency may be served any more."""
         return tuple([self._held.drop(slot, self._ageing.now_s) for slot in self._index.slots_of(dependency)])
 
-    def advise(self, eviction: str, evictions: Mapping[Dependency, str] = _NONE) -> None:
+    def advise(
+        self,
+        eviction: str,
+        evictions: Mapping[Dependency, str] = _NONE,
+        recent: Sequence[KeyHash] = (),
+    ) -> None:
         """The learner's choice of eviction policy, and of the dependencies that go by another; followed where
-        the setting is ``auto``."""
-        if self.choice.follow(eviction, evictions):
+        the setting is ``auto``. ``recent``: what LRU would hold, next to go first, as far as known."""
+        if self.choice.follow(eviction, evictions, recent):
             self._touch = self._held.policy.hit
 
     # ---- the turn -------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ prefetched, exactly one of *used* and *wasted* follows its *fetched*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from zoned.core.cache.digest import DigestChanges
@@ -242,12 +243,15 @@ class Holdings:
             1.0 if size is None else 1.0 - self.policy.used_bytes / size,
         )
 
-    def switch(self, policy: Eviction) -> None:
+    def switch(self, policy: Eviction, last: Sequence[KeyHash] = ()) -> None:
         """Another eviction policy, empty and of the same bounds, takes the copies over as they are (about 1
-        us each)."""
+        us each). ``last``: who goes after all others, in that order; else they keep their order."""
         old = self.policy
         policy.reserve(self._reserved)
-        lost = policy.adopt((slot, old.size_of(slot)) for slot in old.order())
+        find = self.index.table.find
+        behind = {slot: None for hashed in last if (slot := find(hashed)) >= 0}
+        order = chain([slot for slot in old.order() if slot not in behind], behind)
+        lost = policy.adopt((slot, old.size_of(slot)) for slot in order)
         assert not lost, "a policy with the same bounds holds the same copies"
         self.policy = policy
         self.counters["switches"] += 1

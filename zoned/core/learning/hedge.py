@@ -11,7 +11,8 @@ change in the batches remembered (what it would hold and we do not has to be fet
 LRU is played unless the guard agrees and no hour has spoken against it (``proof``). One exception: where
 zones are seen to serve one another, the arm made for that is played on trust, since in a small zone proof
 takes longer than the day; it loses that for good when another arm is measured to be better, and gives way to
-LRU for hours in which it surely loses (when zones stop sharing, say). Rejected: EXP3,
+LRU for hours in which it surely loses (when zones stop sharing, say). And while there is an `alarm` for the
+arm that is played, the store goes by LRU, though nothing is decided yet. Rejected: EXP3,
 UCB, Thompson sampling (48, 66 and 79 % of the best in our simulation; this: 96). Paper: Freund and Schapire
 1997; for the guard, Wu et al., Conservative Bandits, ICML 2016.
 """
@@ -22,6 +23,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from zoned.core.errors import StateError
+from zoned.core.learning.alarm import Alarm
 from zoned.core.learning.guard import is_better, may_leave, must_return
 from zoned.core.learning.proof import Hours
 from zoned.core.learning.scores import Discounted
@@ -40,6 +42,8 @@ class Hedge:
 
     __slots__ = (
         "_advantage",
+        "_alarms",
+        "_barred",
         "_edge",
         "_latency",
         "_paused",
@@ -64,6 +68,8 @@ class Hedge:
         self._edge = [Discounted(settings.decay) for _ in settings.arms]  # on the trusted arm, s
         self._trust = _NOT_GIVEN
         self._paused: int | None = None  # in which hour the trusted arm turned out to lose
+        self._alarms = [Alarm(settings) for _ in settings.arms]
+        self._barred = 0, -1  # the arm whose alarm was right, and in which hour
         self.hours = Hours(settings, len(settings.arms))
         """How each arm did against LRU, hour by hour."""
         self.played = 0
@@ -104,6 +110,18 @@ class Hedge:
             self.played = 0
         self.changes += self.played != before
 
+    def heed(self, failed: float, costs: Sequence[float], reads: float, copies: float) -> None:
+        """After `watch`, while another arm than LRU is played: of so many ``reads`` since the last time it
+        sent so many to the origin (``failed``). ``costs``: of each arm; ``copies``: what the store holds. All
+        but the costs are those of the sample."""
+        arm = self.played
+        assert arm, "LRU is what an alarm leads to"
+        if self._alarms[arm].watch(failed, reads, costs[0] - costs[arm], copies):
+            self._barred, self.played = (arm, self.hours.passed), 0
+            if self._trust == _GIVEN:
+                self._paused = self.hours.passed
+            self.changes += 1
+
     def _watch_trusted(self) -> None:
         """An hour in which it loses is LRU's; the first in which it did not lose is its own again."""
         hour = self.hours.passed
@@ -111,6 +129,21 @@ class Hedge:
             self._paused, self.played = hour, 0
         elif self._paused is not None and hour > self._paused + 1:
             self._paused, self.played = None, self._trusted
+
+    @property
+    def plays(self) -> int:
+        """What the store had better go by just now."""
+        return 0 if self.alarmed else self.played
+
+    @property
+    def alarmed(self) -> bool:
+        """What the played arm is good for has stopped."""
+        return self._alarms[self.played].on
+
+    @property
+    def alarms(self) -> tuple[int, int]:
+        """How many there were, and how many with reason."""
+        return sum([alarm.rang for alarm in self._alarms]), sum([alarm.right for alarm in self._alarms])
 
     @property
     def trusting(self) -> bool:
@@ -125,6 +158,8 @@ class Hedge:
     @property
     def why(self) -> str:
         """Why this arm is played, in a few words."""
+        if self.alarmed:
+            return "what is asked for is all new: until it is clear what comes"
         if self._trust == _GIVEN and self._paused is not None:
             return "the arm made for zones that share has lost in the last hour"
         if self._trust == _GIVEN:
@@ -193,6 +228,8 @@ class Hedge:
 
     def _stands(self, arm: int) -> bool:
         """In the last hours, and so far in this: else it would be taken up again as soon as it was left."""
+        if self._barred == (arm, self.hours.passed):
+            return False
         return self.hours.stands(arm) and not self.hours.fails(arm)
 
     def _choose(self) -> int:

@@ -134,7 +134,7 @@ class Mixing:
         """What the store should go by."""
         if self.played and self._mix is not None:
             return self._mix.mixture
-        return Mixture(self._settings.arms[self._hedge.played])
+        return Mixture(self._settings.arms[self._hedge.plays])
 
     def why(self, name: Dependency) -> str:
         """Why a dependency goes by the arm that it does, in a few words, and what is tried for it."""

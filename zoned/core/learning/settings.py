@@ -76,6 +76,17 @@ class LearningSettings:
     """The arm that is played on trust gives way to LRU in an hour in which it has lost half of ``max_loss``
     and so many standard errors. Range 0..10. Higher: more is lost when zones stop sharing; lower: bad luck
     takes an hour or two from a good arm."""
+    alarm_odds: float = 7.0
+    """Log odds from which on what an arm is played for counts as having stopped (`alarm`): the store then
+    goes by LRU until that is clear. Range > 0..1e6. Lower: bursts of what is new cost copies; higher: more is
+    lost when everything turns. 1e6: never."""
+    alarm_step: float = 2.0
+    """So much more the next alarm takes after one that was not right. Range 0..1e6. Lower: a trace with many
+    bursts pays for each; higher: after some of these a turn is seen late."""
+    most_alarm_odds: float = 30.0
+    """More it never takes. Range ``alarm_odds``..1e6."""
+    alarm_accesses: float = 1000.0
+    """Accesses behind what is usual. Range 100..1e6."""
     trial_batches: int = 32
     """Batches after which a dependency's trial of another arm is over, if it was no gain by then. Range 2 x
     ``guard_batches``..1e4. Lower: small gains are not seen; higher: it takes long to try all."""

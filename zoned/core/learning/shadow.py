@@ -224,6 +224,11 @@ class Shadow:
             if slot in arm.cache and (arm.expires is None or arm.expires[slot] > now_s):
                 arm.spared += self.scale
 
+    def recent(self) -> tuple[KeyHash, ...]:
+        """What LRU holds of the sample, next to go first."""
+        hashes = self._table.hashes
+        return tuple([hashes[slot] for slot in self._arms[0].cache.order()])
+
     def apart(self, one: Arm, other: Arm) -> float:
         """How many copies the arm ``other`` holds that the arm ``one`` does not."""
         mine, theirs = one.cache, other.cache

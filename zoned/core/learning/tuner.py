@@ -23,7 +23,7 @@ from zoned.core.learning.foresight import Asked, Foresight, Keeps, saved_foresig
 from zoned.core.learning.guard import Brake, LossGuard
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger, Line, Tally
-from zoned.core.learning.mixing import Mixing, saved_mix
+from zoned.core.learning.mixing import Mixing, Mixture, saved_mix
 from zoned.core.learning.reward import Toll, least_probability, moved_s
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.learning.shadow import Cost, Shadow, grown
@@ -97,6 +97,7 @@ class Tuner:
         self._seen, self._seen_cost = 0, self._batch_cost  # as of the last review
         self._batch_reads = 1
         self._hedge.apart = self._apart
+        self._plays = Mixture(LRU)
 
     # ---- what happens -------------------------------------------------------------------------------
 
@@ -205,7 +206,9 @@ class Tuner:
         stopped = self._loss.review(self._ledger, prices)
         stopped += self._brake.review(self._ledger, prices, self._shown_exactly, now)
         self._thresholds.review(outcomes, self._ledger)
-        plays, asked = self._mixing.plays, self._thresholds.all(stopped)
+        before, plays, asked = self._plays, self._mixing.plays, self._thresholds.all(stopped)
+        self._plays = plays
+        back = plays == Mixture(LRU) != before and self._shadow.rate == 1.0
         self._foresight.ask(asked, self._thresholds.base, self._lines)
         saved_s = max(0.0, prices(Source.ORIGIN) - prices(Source.LOCAL))
         _ask_worthwhile(asked, self._lines, self._shadow.mean_size, saved_s, self._transfer_s_per_mib)
@@ -214,6 +217,7 @@ class Tuner:
             evictions=plays.own,
             thresholds=asked | self.never,
             refit=self._drift.review(forecast, now),
+            recent=self._shadow.recent() if back else (),
         )
 
     def ledger(self, prices: Callable[[Source], float]) -> tuple[LedgerLine, ...]:
@@ -250,6 +254,8 @@ class Tuner:
         return {
             "sample_rate": self._shadow.rate,
             "arm_changes": self._hedge.changes,
+            "alarms": self._hedge.alarms[0],
+            "alarms_right": self._hedge.alarms[1],
             "mix_changes": self._mixing.changes,
             "arm_trials": self._mixing.trials,
             "arm_trials_won": self._mixing.won,
@@ -310,8 +316,13 @@ class Tuner:
         toll = Toll(prices(Source.LOCAL), prices(Source.PEER) + moved, prices(Source.ORIGIN) + moved)
         part = toll.part
         lately, accesses = _grown(self._seen_cost, costs, part), tally.requests - self._seen
-        alone = costs[0][0] - self._seen_cost[0][0]
+        alone, rate = costs[0][0] - self._seen_cost[0][0], self._shadow.rate
         self._hedge.watch(lately, alone, accesses, now.mono_s)
+        played = self._hedge.played
+        if played:
+            then, now_cost = self._seen_cost[played], costs[played]
+            failed = now_cost[0] - then[0] - (now_cost[1] - then[1])
+            self._hedge.heed(rate * failed, lately, rate * accesses, rate * self._shadow.copies)
         self._mixing.watch(part, alone, accesses, now.mono_s)
         self._seen, self._seen_cost = tally.requests, costs
         batch, settings = tally.since(self._batch), self._settings
