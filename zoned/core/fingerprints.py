@@ -32,6 +32,7 @@ Words: TypeAlias = npt.NDArray[np.uint32]
 NOBODY = 0
 _SHORT = 1 << 16  # an index of fewer rows takes 2 B a place
 _LEAST_PLACES = 64
+_LOAD = 0.75  # of the index's places; two thirds of that when it is made anew
 
 
 def grown(room: int, most: int) -> int:
@@ -42,10 +43,12 @@ def grown(room: int, most: int) -> int:
 class Rows:
     """Which row an instance has. Row 0 is nobody's."""
 
-    __slots__ = ("_count", "_dropped", "_filled", "index", "mask", "names")
+    __slots__ = ("_count", "_dropped", "_filled", "_load", "index", "mask", "names")
 
-    def __init__(self, room: int) -> None:
-        """``room``: how many rows the columns have at first, nobody's included."""
+    def __init__(self, room: int, load: float = _LOAD) -> None:
+        """``room``: how many rows the columns have at first, nobody's included. ``load``: the share of the
+        index's places that may lead somewhere; less where most who are looked for are not there."""
+        self._load = load
         self.names = array("I", bytes(4 * room))
         """The fingerprint by row, 0 where there is none; as long as the columns beside it."""
         self._count = 1
@@ -111,7 +114,7 @@ class Rows:
 
     def _lead(self, fingerprint: Fingerprint, row: int) -> None:
         self._filled += 1
-        if 4 * self._filled > 3 * self.mask:
+        if self._filled > self._load * self.mask:
             self._rebuild()
             return
         index, mask, stride = self.index, self.mask, fingerprint >> 16 | 1
@@ -139,7 +142,7 @@ class Rows:
         """The index anew, as large as it has to be. All who have no place yet try the next one of theirs at
         once; of those who want the same, the last gets it."""
         places = _LEAST_PLACES
-        while 4 * self._count > 2 * places:
+        while 3 * self._count > 2 * self._load * places:
             places *= 2
         kind = "H" if self._count <= _SHORT else "I"
         self.index = array(kind, bytes(places * (2 if kind == "H" else 4)))

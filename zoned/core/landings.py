@@ -105,8 +105,8 @@ class Landings:
         """Answer all who wait with what came."""
         flight = landing.flight
         latency_s = max(landing.latency_s, now.mono_s - flight.started_s)
-        entry = self._cache.entry(flight.key, flight.key_hash)
-        expires_s = 0.0 if entry is None else inf if entry.expires_s is None else entry.expires_s
+        life = self._cache.life(flight.key, flight.key_hash)
+        expires_s = 0.0 if life is None else life[1]
         actions: list[Action] = []
         for waiter in flight.waiters:
             if waiter.peer:
@@ -178,7 +178,7 @@ class Landings:
 
     def _note_lifetime(self, key: InstanceKey, hashed: KeyHash) -> None:
         """The shadows expire their copies as the store does."""
-        entry = self._cache.entry(key, hashed)
-        if entry is not None:
-            ttl_s = None if entry.expires_s is None else entry.expires_s - entry.stored_s
-            self._tuner.lifetime(key.dependency, ttl_s)
+        life = self._cache.life(key, hashed)
+        if life is not None:
+            stored_s, expires_s = life
+            self._tuner.lifetime(key.dependency, None if expires_s == inf else expires_s - stored_s)

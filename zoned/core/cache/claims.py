@@ -17,6 +17,7 @@ from zoned.core.names import FINGERPRINT_MASK, Fingerprint, KeyHash
 PARTITIONS = 256
 _ZERO = 0x9E3779B1  # what the fingerprint 0 is taken for: rows that nobody has are named 0
 _FIRST_ROOM = 256
+_LOAD = 0.375  # most who are asked for are claimed by nobody: each place on the way to an empty one costs
 _MOST_ROWS = 1 << 31
 _WIDTHS = "BHIQ"  # 8, 16, 32, 64 members; masks of more are numbers of any size
 
@@ -27,7 +28,7 @@ class Claims:
     __slots__ = ("_free", "_masks", "_rows", "staying")
 
     def __init__(self) -> None:
-        self._rows = Rows(_FIRST_ROOM)
+        self._rows = Rows(_FIRST_ROOM, _LOAD)
         self._masks: array[int] | list[int] = array("B", bytes(_FIRST_ROOM))  # by row
         self._free = array("I")  # rows that nobody has
         self.staying = 0

@@ -74,6 +74,7 @@ class CacheController:
         self.takes = self.choice.takes
         self.keeps_guess = self.choice.keeps_guess
         self.stay_s = self._held.stay_s
+        self.life = self._index.life
         self.take_uses = self._held.take_uses
         self.sweep = self._ageing.sweep
         self.sweep_due_s = self._ageing.sweep_due_s

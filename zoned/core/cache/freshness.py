@@ -64,6 +64,7 @@ class Ageing:
         self.next_refresh_s = inf  # when the next copy comes due, as of the last ``expiring``
         self._sweep_due_s = inf
         self._swept_s = -inf
+        self._none_before_s = inf  # no copy that is here expires earlier
         self.now_s = 0.0  # the latest time we were told
 
     def tell(self, now: Instant) -> float:
@@ -120,17 +121,22 @@ class Ageing:
         Copies that are only kept in case of errors or revalidation leave the digest: they are not for peers.
         """
         now_s = self.tell(now)
-        gone, silent = self._index.over(now_s, self._kept_s)
         evicted = self.take_expired()
+        if now_s < self._none_before_s and now_s < self._sweep_due_s:  # every second, where nothing has a TTL
+            return tuple(evicted)
+        gone, silent = self._index.over(now_s, self._kept_s)
         evicted += [self._held.expire(slot, now_s) for slot in gone[: self._settings.max_sweep]]
         for slot in silent:
             self._held.silence(slot)
         self._swept_s, self._sweep_due_s = now_s, inf
         self.expires(max(now_s, self._index.next_over()))
+        self._none_before_s = self._index.first_expiry()
         return tuple(evicted)
 
     def expires(self, at_s: float) -> None:
-        """A claim of the digest is over then."""
+        """A copy that the digest claims expires then."""
+        if at_s < self._none_before_s:
+            self._none_before_s = at_s
         if at_s < self._sweep_due_s:
             self._sweep_due_s = max(at_s, self._swept_s + _SWEEP_PAUSE_S)
 

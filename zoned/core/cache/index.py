@@ -133,6 +133,11 @@ class Index:
             flags & USED != 0,
         )
 
+    def life(self, key: InstanceKey, hashed: KeyHash) -> tuple[float, float] | None:
+        """[hot] (stored, expires) of the copy, mono seconds, infinity: never; None where there is none."""
+        slot = self.find(key, hashed)
+        return None if slot is None else (self.stored_s[slot], self.expires_s[slot])
+
     # ---- scans: numpy looks at the columns in place; a view must not outlive the call, or they cannot grow
 
     def slots_of(self, dependency: Dependency) -> list[int]:
@@ -166,6 +171,10 @@ class Index:
         expires = np.frombuffer(self.expires_s, dtype=np.float64)
         announced = np.frombuffer(self.flags, dtype=np.uint8) & ANNOUNCED != 0
         return float(np.min(expires, where=announced, initial=inf))
+
+    def first_expiry(self) -> float:
+        """When the first copy of all expires, or has; infinite: none does."""
+        return float(np.min(np.frombuffer(self.expires_s, dtype=np.float64))) if self.hashes else inf
 
     def halve_heat(self) -> None:
         """Every copy's count of uses is worth half."""

@@ -1,8 +1,8 @@
 """A learnt value of each copy: the least valuable goes, and a newcomer has to be worth more than it.
 
-What a copy is worth is ``worth``'s business; this class only keeps the book. The least of 8 candidates goes,
-which on real traces is as good as the least of all; the candidates are the next 8 under a hand that walks
-round, so that every copy is looked at, and a run repeats without a die. A newcomer that is not worth a margin
+What a copy is worth is ``worth``'s business; this class only keeps the book. The least of 6 candidates goes,
+which on real traces is as good as the least of 8, or of all (of 4, a percent more is fetched); the candidates
+are the next 6 under a hand that walks round, so that every copy is looked at, and a run repeats without a die. A newcomer that is not worth a margin
 more than what it would push out is refused: swapping equals costs transfers and gains nothing.
 
 Rejected: a heap (values change while nobody touches them: counts decay, other zones take and drop copies),
@@ -21,7 +21,7 @@ from zoned.core.eviction.queues import widened
 from zoned.core.eviction.worth import Worth
 from zoned.core.names import FINGERPRINT_MASK, KeyHash
 
-CANDIDATES = 8
+CANDIDATES = 6
 MARGIN = 1.25  # a newcomer has to be worth so many times what it pushes out
 _NO_PLACE = -1
 _WALKED = 256  # so many of ``order`` are exactly those under the hand; the rest is sorted once
