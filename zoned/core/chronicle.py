@@ -31,21 +31,25 @@ _OFTEN = 4  # of the same are told as one
 class _Ring:
     """The last so many rows of one layout, packed into bytes."""
 
-    __slots__ = ("_most", "_next", "_rows", "_struct")
+    __slots__ = ("_most", "_next", "_rows", "_struct", "pack")
 
     def __init__(self, struct: Struct, most: int) -> None:
         self._struct = struct
+        self.pack = struct.pack
+        """Makes a row of its values."""
         self._most = most * struct.size
         self._rows = bytearray()
         self._next = 0  # where the next row goes, and once it is full: the oldest one is
 
-    def append(self, *row: float) -> None:
+    def append(self, row: bytes) -> None:
         """[hot] One more; the oldest goes."""
+        at = self._next
         if len(self._rows) < self._most:
-            self._rows += self._struct.pack(*row)
+            self._rows += row
         else:
-            self._struct.pack_into(self._rows, self._next, *row)
-            self._next = (self._next + self._struct.size) % self._most
+            after = at + len(row)
+            self._rows[at:after] = row
+            self._next = after if after < self._most else 0
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """The oldest first."""
@@ -62,21 +66,25 @@ class Chronicle:
         self._told: deque[str | InstanceKey] = deque(
             maxlen=_FATES
         )  # in step; a name: it had to go for that one
+        self._texts: dict[tuple[str, NodeName, str, bool], str] = {}  # of copies that came
 
     def read(self, key_hash: KeyHash, source: Source, times: int, now: Instant) -> None:
         """[hot] So many reads were answered from there."""
         code = 0 if source is Source.LOCAL else _SOURCES.index(source)
-        self._reads.append(key_hash, now[0], times if times < _MOST_TIMES else _MOST_TIMES, code)
+        row = self._reads.pack(key_hash, now[0], times if times < _MOST_TIMES else _MOST_TIMES, code)
+        self._reads.append(row)
 
     def came(
         self, key_hash: KeyHash, reason: Reason, source: Source, node: NodeName, kept: bool, now: Instant
     ) -> None:
         """A fetch brought a copy."""
-        origin = f"the origin by way of {node}" if source is Source.HOME else "the origin"
-        text = f"came from {node if source is Source.PEER else origin} for {reason.value}"
-        if not kept:
-            text += ", not kept: worth less than what would have had to go for it"
-        self._note(key_hash, intern(text), now)
+        came = source._value_, node, reason._value_, kept  # of names: an Enum's own hash takes longer
+        text = self._texts.get(came)
+        if text is None:
+            if len(self._texts) >= _FATES:
+                self._texts.clear()
+            text = self._texts[came] = _coming(reason, source, node, kept)
+        self._note(key_hash, text, now)
 
     def failed(self, key_hash: KeyHash, reason: Reason, outcome: str, now: Instant) -> None:
         """A fetch brought nothing."""
@@ -117,8 +125,14 @@ class Chronicle:
         return lines
 
     def _note(self, key_hash: KeyHash, what: str | InstanceKey, now: Instant) -> None:
-        self._fates.append(key_hash, now.mono_s)
+        self._fates.append(self._fates.pack(key_hash, now[0]))
         self._told.append(what)
+
+
+def _coming(reason: Reason, source: Source, node: NodeName, kept: bool) -> str:
+    origin = f"the origin by way of {node}" if source is Source.HOME else "the origin"
+    text = f"came from {node if source is Source.PEER else origin} for {reason.value}"
+    return text if kept else f"{text}, not kept: worth less than what would have had to go for it"
 
 
 def _summed(row: list[tuple[float, str]]) -> str:

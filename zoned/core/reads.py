@@ -132,7 +132,8 @@ class Reads:
 
     def fetch_done(self, event: FetchDone, now: Instant) -> list[Action]:
         """An attempt of a flight ended."""
-        self._stages.agreement.heard(self.flights.asked(event.fetch), event.ring_id, now)
+        if event.ring_id:
+            self._stages.agreement.heard(self.flights.asked(event.fetch), event.ring_id, now)
         landing, actions = self.flights.done(event, now.mono_s)
         if landing is not None:
             actions += self._landings.land(landing, self._peers.ring.ring_id, now)

@@ -16,11 +16,6 @@ from zoned.core.flight.settings import FlightSettings
 from zoned.core.names import Address, InstanceKey, KeyHash, NodeName
 from zoned.core.records import Reason, Source
 
-_PURPOSE = {
-    StepKind.OWNER: Purpose.OWNER,
-    StepKind.HOLDER: Purpose.COPY,
-    StepKind.PREFETCH: Purpose.PREFETCH,
-}
 _STALE_TIMERS = 256  # of attempts that are over, before they are looked for
 _FINAL = (FetchOutcome.NOT_FOUND, FetchOutcome.TOO_LARGE)
 
@@ -170,7 +165,8 @@ class FlightDesk:
         heappush(self._timers, (attempt.deadline_s, fetch))
         if flight.steps and attempt.hedge_s < attempt.deadline_s:
             heappush(self._timers, (attempt.hedge_s, fetch))
-        self._tidy()
+        if len(self._timers) > _STALE_TIMERS + 4 * len(self._by_fetch):
+            self._tidy()
         if address is None:
             prefetch = not flight.waiters and flight.reason is not Reason.DEMAND
             return [FetchOrigin(fetch=fetch, key=flight.key, timeout_s=timeout, prefetch=prefetch)]
@@ -180,7 +176,7 @@ class FlightDesk:
                 key=flight.key,
                 node=step.node,
                 address=address,
-                purpose=_PURPOSE[step.kind],
+                purpose=_purpose(step.kind),
                 ring_id=flight.ring_id,
                 timeout_s=timeout,
             )
@@ -197,9 +193,8 @@ class FlightDesk:
     def _tidy(self) -> None:
         """Let go of the timers of attempts that are over: they would stay until their time, those of all that
         was fetched within a timeout. An attempt has two timers at most, so half of them go each time."""
-        if len(self._timers) > _STALE_TIMERS + 4 * len(self._by_fetch):
-            self._timers = [timer for timer in self._timers if timer[1] in self._by_fetch]
-            heapify(self._timers)
+        self._timers = [timer for timer in self._timers if timer[1] in self._by_fetch]
+        heapify(self._timers)
 
     def _close(self, flight: Flight, attempt: Attempt) -> None:
         flight.attempts.remove(attempt)
@@ -233,6 +228,13 @@ def _attempt_of(flight: Flight, fetch: int) -> Attempt:
         if attempt.fetch == fetch:
             return attempt
     raise AssertionError(f"fetch {fetch} is none of its flight's")
+
+
+def _purpose(kind: StepKind) -> Purpose:
+    """[hot] What another agent is asked for. By identity: a dictionary would hash the Enum."""
+    if kind is StepKind.HOLDER:
+        return Purpose.COPY
+    return Purpose.OWNER if kind is StepKind.OWNER else Purpose.PREFETCH
 
 
 def _source(kind: StepKind, detail: str) -> Source:
