@@ -81,7 +81,7 @@ class Demand:
         self._allocate(_FIRST_ROWS)
         self._ripe = self._aged = 0  # how many are ripe; how many of these are as of when they were set aside
         self._ripe_counts: Halves = np.zeros((_BATCH, _SIZE), dtype=np.uint16)
-        # Written to number by number, which in a vector takes three times as long; the same memory as vectors.
+        # Written to number by number, which takes a vector three times as long; and the same as vectors.
         self._ripe_time = array("d", bytes(16 * _BATCH))  # when set aside, for how long it was watched
         self._ripe_event = array("b", bytes(_BATCH))  # 0: used here, 1: elsewhere
         self._ripe_times = np.frombuffer(self._ripe_time, dtype=np.float64).reshape(_BATCH, 2)

@@ -2,8 +2,9 @@
 
 What a copy is worth is ``worth``'s business; this class only keeps the book. The least of 6 candidates goes,
 which on real traces is as good as the least of 8, or of all (of 4, a percent more is fetched); the candidates
-are the next 6 under a hand that walks round, so that every copy is looked at, and a run repeats without a die. A newcomer that is not worth a margin
-more than what it would push out is refused: swapping equals costs transfers and gains nothing.
+are the next 6 under a hand that walks round, so that every copy is looked at, and a run repeats without a
+die. A newcomer that is not worth a margin more than what it would push out is refused: swapping equals costs
+transfers and gains nothing.
 
 Rejected: a heap (values change while nobody touches them: counts decay, other zones take and drop copies),
 and random candidates (equal, and a die more). Papers: Beckmann et al., LHD, NSDI 2018 (value as hit
