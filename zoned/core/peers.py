@@ -58,7 +58,7 @@ class Peers:
         self._settings = settings
         self._holders = cache.holders
         self._claims = cache.directory.claims
-        self._policies = policies
+        self._coalesce = {name: policy.coalesce for name, policy in policies.items()}
         self._pays = pays
         self._met: tuple[Member, ...] = ()  # whom we know, as told last ...
         self._members: dict[NodeName, Member] = {}  # ... and who of them may be asked
@@ -155,8 +155,9 @@ class Peers:
         """Where to look for an instance, first to last (see ``flight.route``)."""
         settings = self._settings
         if not self._distrusted or self._trusted(key, now_s):
-            policy = self._policies.get(key.dependency)
-            fabric = policy is not None and self._by_home(policy)
+            dependency = key[0]
+            coalesce = self._coalesce.get(dependency)
+            fabric = coalesce == "fabric" or (coalesce == "auto" and self._pays(dependency))
             holders = self._holders(hashed)
             zone_owner = self._zone_owner(hashed) if self._zone_shared else ""
             home = self._fabric_owner(hashed) if fabric else ""
@@ -176,9 +177,6 @@ class Peers:
                 settings.origin_tries,
             )
         return route
-
-    def _by_home(self, policy: DependencyPolicy) -> bool:
-        return policy.coalesce == "fabric" or (policy.coalesce == "auto" and self._pays(policy.name))
 
     def _zone_owner(self, hashed: KeyHash) -> NodeName:
         """The agent of our zone that owns the instance, "" if it is too busy to be asked by way of."""

@@ -58,11 +58,11 @@ class Stages:
 
     def holdings_heard(self, news: HoldingsHeard, now: Instant) -> None:
         """Another agent's copies can be asked for from now on; those that are new it has just fetched."""
-        lasting = self.cache.directory.lasting
+        lasting, needed = self.cache.directory.lasting, self.tuner.needed
         if not news.reset:
             for fingerprint in news.held:
                 if not lasting(fingerprint):
-                    self.tuner.needed(fingerprint, now, kept=True)
+                    needed(fingerprint, now, True)
             if self.duplicates:
                 self.duplicates.claimed(news.node, news.held, now.mono_s)
         self.cache.heard(news)
@@ -70,11 +70,11 @@ class Stages:
     def counts_heard(self, news: CountsHeard, now: Instant) -> None:
         """Other zones' demand counts for the last copies that are here. What is used there, and claimed by
         nobody there, is fetched from here or from the origin each time."""
-        lasting = self.cache.directory.lasting
+        lasting, needed, told = self.cache.directory.lasting, self.tuner.needed, self.worth.told
         for fingerprint, uses in self.elsewhere.heard(news, now):
-            self.worth.told(fingerprint, uses)
+            told(fingerprint, uses)
             if uses > _A_USE and not lasting(fingerprint):
-                self.tuner.needed(fingerprint, now, kept=False)
+                needed(fingerprint, now, False)
 
     def gives_up(self, node: NodeName, now: Instant) -> None:
         """That member says that it is going to give up what it holds, which is sooner than gossip tells."""

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from zoned.core.forecast.days import Days, summed
+from zoned.core.forecast.days import Days, _rooted, _squared, summed
 
 ALL = list(range(24))
 
@@ -75,3 +75,9 @@ def test_sums_by_row_are_those_of_one_addition_after_the_other(length: int) -> N
                 naive[place][row] += count
         assert summed(rows, counts, length).tolist() == naive
         assert summed(rows, counts[1], length).tolist() == naive[1]
+
+
+def test_what_is_rounded_stays_what_it_is() -> None:
+    """So that the end of an hour need not look at those who were not used in it."""
+    roots = np.arange(65_536, dtype=np.uint16)
+    assert (_rooted(_squared(roots)) == roots).all()

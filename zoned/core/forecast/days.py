@@ -89,11 +89,14 @@ class Days:
         self._all[slot] = _exactly(self._roots[:, slot]).sum()
 
     def close(self, hour: int) -> None:
-        """That hour of day is over: what it added is rounded."""
-        self._all -= _exactly(self._roots[hour])
-        self._roots[hour] = _rooted(_squared(self._roots[hour]) + self.today)
-        self._all += _exactly(self._roots[hour])
-        self.today[:] = 0.0
+        """That hour of day is over: what it added is rounded. (What nothing is added to would be rounded to
+        what it is.)"""
+        used = np.flatnonzero(self.today)
+        before = self._roots[hour, used]
+        after = _rooted(_squared(before) + self.today[used])
+        self._roots[hour, used] = after
+        self._all[used] += _exactly(after) - _exactly(before)
+        self.today[used] = 0.0
 
     def scale(self, factor: float) -> None:
         """The unit changes."""

@@ -107,7 +107,8 @@ class DayExposure(Decay):
     def rebase(self, now_s: float) -> float:
         """As Decay's; the exposure is set back alike."""
         factor = super().rebase(now_s)
-        self._hours *= factor
+        if factor != 1.0:
+            self._hours *= factor
         return factor
 
     def unit(self) -> float:
