@@ -230,7 +230,7 @@ class Demand:
         half = len(SCALES)
         self._worth_own: list[float] = parts[:, :half].sum(axis=1).tolist()
         self._worth_others: list[float] = parts[:, half:].sum(axis=1).tolist()
-        self._mix: Floats = parts.T
+        self._mix: Floats = parts
         self._refresh()
 
     # ---- upkeep ---------------------------------------------------------------------------------
@@ -248,10 +248,12 @@ class Demand:
         self._upkeep_due = min(self._expire_due, self._refresh_due)
 
     def _refresh(self) -> None:
-        """Both rates of all rows."""
+        """Both rates of all rows, one after the other: in one product of matrices they take twice as long."""
         size = self.rows.end
-        mix = (self._mix / np.array(self._growth * 2)[:, None]).astype(np.float32)
-        self._own[:size], self._others[:size] = (self._table[:size] @ mix).T
+        table = self._table[:size]
+        own, others = (self._mix / np.array(self._growth * 2, dtype=np.float32)).astype(np.float32)
+        np.dot(table, own, out=self._own[:size])
+        np.dot(table, others, out=self._others[:size])
 
     def _rebase(self) -> None:
         """Take the growth out of all sums."""
