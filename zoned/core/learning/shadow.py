@@ -67,7 +67,7 @@ class Arm:
     """One policy's shadow. ``misses`` are scaled to all accesses; ``near``: those another zone serves;
     ``spared``: ways to the origin that its copies spare other zones."""
 
-    __slots__ = ("cache", "empty", "expires", "hit", "index", "misses", "name", "near", "spared")
+    __slots__ = ("cache", "empty", "expires", "hit", "index", "misses", "name", "near", "put", "spared")
 
     def __init__(self, index: int, name: str, empty: Callable[[], Eviction]) -> None:
         """``empty``: makes a book of what is held, for the sample as it is then."""
@@ -87,7 +87,7 @@ class Arm:
     def replace(self, cache: Eviction) -> None:
         """Go on with another book of what is held."""
         self.cache = cache
-        self.hit = cache.hit  # bound once: it is called at every access
+        self.hit, self.put = cache.hit, cache.put  # bound once: they are called at every access
 
     def reserve(self, slots: int) -> None:
         """Room for the slots below that number."""
@@ -95,13 +95,11 @@ class Arm:
         if self.expires is not None:
             self.expires.extend(array("d", (inf,)) * max(0, slots - len(self.expires)))
 
-    def take(self, slot: Slot, size: int, expires_s: float | None, slots: int) -> list[Slot]:
-        """Fetch a copy that was not there: who has to go. ``slots``: how many are reserved."""
-        if expires_s is not None and self.expires is None:
+    def lives(self, slot: Slot, expires_s: float | None, slots: int) -> None:
+        """A copy that is about to be taken expires then (None: never). ``slots``: how many are reserved."""
+        if self.expires is None:
             self.expires = array("d", (inf,)) * slots
-        if self.expires is not None:
-            self.expires[slot] = inf if expires_s is None else expires_s
-        return self.cache.put(slot, size)
+        self.expires[slot] = inf if expires_s is None else expires_s
 
 
 class Shadow:
@@ -288,7 +286,9 @@ class Shadow:
     def _take(self, arm: Arm, slot: Slot, size: int, expires_s: float | None) -> None:
         holders = self._holders
         holders[slot] += 1
-        for gone in arm.take(slot, size, expires_s, len(holders)):
+        if expires_s is not None or arm.expires is not None:
+            arm.lives(slot, expires_s, len(holders))
+        for gone in arm.put(slot, size):
             holders[gone] -= 1
             if not holders[gone] and gone != slot:  # which other arms may still take
                 self._table.release(gone)
