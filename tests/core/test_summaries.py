@@ -141,3 +141,17 @@ def test_drained_is_what_the_plan_says_and_only_of_our_own_zone() -> None:
     told = desk.at(1.0)
     assert told is not None and not told.draining and not told.drained
     assert replace(told, drained=True) != told
+
+
+def test_another_forecast_is_news_if_it_says_something_else() -> None:
+    desk = Desk()
+    first = desk.at(1.0)
+    assert first is not None
+    desk.forecast = forecast_of(1)
+    assert desk.at(20.0) is None, "another, that says the same"
+    desk.forecast = forecast_of(2)
+    desk.at(22.0)
+    desk.forecast = forecast_of(1, lines=(line(HOUR, 3.0),))
+    told = desk.at(40.0)
+    assert told is not None and told.hot == first.hot and told.demand != first.demand
+    assert desk.at(60.0) is None

@@ -6,7 +6,7 @@ repeats the last one costs every member of the pool its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from zoned.core.cache import CacheController
 from zoned.core.members import DependencyDemand, HotInstance, Summary
@@ -43,6 +43,8 @@ class Publisher:
         self._told_of: Forecast | None = None  # the forecast of which these two are
         self._demand: tuple[DependencyDemand, ...] = ()
         self._hot: tuple[HotInstance, ...] = ()
+        self._load_of: Load | None = None  # as measured, and as it is told:
+        self._load = Load()
 
     def summary(
         self,
@@ -65,19 +67,27 @@ class Publisher:
         urgent = last is None or pressing != (last.ring_id, last.draining, last.drained, last.warming)
         if not urgent and last is not None and now.wall_s - last.made_wall_s < settings.summary_interval_s:
             return None
-        if forecast is not self._told_of:  # most turns bring the same one back, with hundreds of instances
-            self._told_of, self._demand = forecast, _demand(forecast)
-            self._hot = _hot(forecast, settings.summary_instances)
-        made = Summary(
+        if forecast is not self._told_of:
+            self._foretell(forecast)
+        if observer.load is not self._load_of:
+            self._load_of, self._load = observer.load, _stepped(observer.load)
+        used_ratio, hit_ratio = _step(1.0 - cache.capacity_left()), _step(observer.hit_ratio)
+        if last is not None and not urgent and (used_ratio, hit_ratio) == (last.used_ratio, last.hit_ratio):
+            unmoved = self._load == last.load
+            soon = not unmoved and jumped(self._load, last.load)
+            late = now.wall_s - last.made_wall_s >= settings.load_interval_s
+            if self._demand is last.demand and self._hot is last.hot and (unmoved or not (soon or late)):
+                return None
+        self._last = Summary(
             node=settings.node,
             zone=settings.zone,
             made_wall_s=now.wall_s,
             ring_id=ring_id,
-            load=_stepped(observer.load),
+            load=self._load,
             capacity_bytes=settings.cache.max_bytes or 0,
             capacity_objects=settings.cache.max_objects or 0,
-            used_ratio=_step(1.0 - cache.capacity_left()),
-            hit_ratio=_step(observer.hit_ratio),
+            used_ratio=used_ratio,
+            hit_ratio=hit_ratio,
             demand=self._demand,
             hot=self._hot,
             draining=draining,
@@ -85,13 +95,15 @@ class Publisher:
             warming=warming,
             warming_since_wall_s=warming_since_wall_s if warming else 0.0,
         )
-        if last is not None and _same(made, last):
-            moved = made.load != last.load
-            soon = jumped(made.load, last.load)
-            if not moved or (not soon and now.wall_s - last.made_wall_s < settings.load_interval_s):
-                return None
-        self._last = made
-        return made
+        return self._last
+
+    def _foretell(self, forecast: Forecast) -> None:
+        """What that forecast says, as it is told: most turns bring the same one back, with hundreds of
+        instances. What says the same as the last summary is the same object."""
+        self._told_of, last = forecast, self._last
+        demand, hot = _demand(forecast), _hot(forecast, self._settings.summary_instances)
+        self._demand = last.demand if last is not None and last.demand == demand else demand
+        self._hot = last.hot if last is not None and last.hot == hot else hot
 
 
 def jumped(one: Load, other: Load) -> bool:
@@ -114,21 +126,6 @@ def _hot(forecast: Forecast, most: int) -> tuple[HotInstance, ...]:
     hot = [HotInstance(one.key, _about(one.expected), one.size) for one in forecast.instances[:most]]
     hot.sort(key=lambda one: (-one.uses, one.key))
     return tuple(hot)
-
-
-def _same(made: Summary, last: Summary) -> bool:
-    """Whether the new one says nothing new but the time and the load."""
-    told: Callable[[Summary], tuple[object, ...]] = lambda s: (  # noqa: E731
-        s.ring_id,
-        s.used_ratio,
-        s.hit_ratio,
-        s.demand,
-        s.hot,
-        s.draining,
-        s.drained,
-        s.warming,
-    )
-    return told(made) == told(last)
 
 
 def _stepped(load: Load) -> Load:
