@@ -33,6 +33,7 @@ from math import exp, log, sqrt
 
 from zoned.core.learning.settings import LearningSettings
 
+WHY = "what is asked for is all new: until it is clear what comes"
 _RARER = 8.0  # reads that need not go to the origin become so many times rarer
 _SELDOM, _MOSTLY = 0.02, 0.98  # the usual share is taken to be between these
 _LEAST = 100.0  # reads before anything is usual

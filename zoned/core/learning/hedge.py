@@ -23,7 +23,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from zoned.core.errors import StateError
-from zoned.core.learning.alarm import Alarm
+from zoned.core.learning.alarm import WHY, Alarm
 from zoned.core.learning.guard import is_better, may_leave, must_return
 from zoned.core.learning.proof import Hours
 from zoned.core.learning.scores import Discounted
@@ -159,7 +159,7 @@ class Hedge:
     def why(self) -> str:
         """Why this arm is played, in a few words."""
         if self.alarmed:
-            return "what is asked for is all new: until it is clear what comes"
+            return WHY
         if self._trust == _GIVEN and self._paused is not None:
             return "the arm made for zones that share has lost in the last hour"
         if self._trust == _GIVEN:

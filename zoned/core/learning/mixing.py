@@ -11,8 +11,8 @@ trial starts from there; if it is not after ``trial_batches``, the next change i
 mix finds what no single arm can do. It begins with the single arm that is best, so while all are best
 served by the same one there is no mix. The store follows the mix when it has proved what every arm must
 prove: that it is better than LRU, in no hour worse, and better than the single arm that would be played
-otherwise. It goes back when any of that fails. While a mix is played, who replaces it must have proved all
-that itself.
+otherwise. It goes back when any of that fails, and goes by LRU while there is an `alarm`. While a mix is
+played, who replaces it must have proved all that itself.
 
 Dependencies with a small share of the requests have no trials of their own: they go with ``rest``.
 
@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from zoned.core.errors import StateError
+from zoned.core.learning.alarm import WHY, Alarm
 from zoned.core.learning.guard import is_better, may_leave, must_return
 from zoned.core.learning.hedge import Hedge
 from zoned.core.learning.ledger import Ledger
@@ -68,7 +69,10 @@ class Mixture(NamedTuple):
 class Contender:
     """A mixture that is played in a shadow, and what speaks for it. All in seconds a request."""
 
-    __slots__ = ("_before", "_seen", "advantage", "edge", "gain", "hours", "lead", "mixture", "shadow")
+    __slots__ = (
+        "_before", "_seen", "advantage", "alarm", "cost", "edge", "failed", "gain", "hours", "lead",
+        "mixture", "shadow",
+    )  # fmt: skip
 
     def __init__(self, mixture: Mixture, shadow: Arm, settings: LearningSettings) -> None:
         self.mixture = mixture
@@ -79,11 +83,15 @@ class Contender:
         self.lead = Discounted(settings.decay)  # over the best single arm, proved or not
         self.gain = Discounted(settings.decay)  # over what it started from
         self.hours = Hours(settings, 1)
+        self.alarm = Alarm(settings)
+        self.cost = self.failed = 0.0  # between the last two times, in misses; reads that went to the origin
 
     def watch(self, part: float, lru: float, accesses: int, now_s: float) -> None:
         """Since the last time, LRU in a zone alone has cost so many misses."""
-        cost, self._seen = grown(self._seen, self.shadow.cost, part), self.shadow.cost
-        self.hours.watch([cost - lru], lru, accesses, now_s)
+        before, now = self._seen, self.shadow.cost
+        self._seen, self.cost = now, grown(before, now, part)
+        self.failed = now[0] - before[0] - (now[1] - before[1])
+        self.hours.watch([self.cost - lru], lru, accesses, now_s)
 
     def batch(self, part: float) -> float:
         """What it has cost since the last batch, in misses."""
@@ -113,6 +121,8 @@ class Mixing:
         "_settings",
         "_shadow",
         "_trial",
+        "alarms",
+        "alarms_right",
         "changes",
         "played",
         "trials",
@@ -128,12 +138,13 @@ class Mixing:
         self._failed: dict[tuple[Dependency, str], int] = {}  # how often that change was no gain
         self.played = False
         self.changes = self.trials = self.won = 0
+        self.alarms = self.alarms_right = 0
 
     @property
     def plays(self) -> Mixture:
         """What the store should go by."""
         if self.played and self._mix is not None:
-            return self._mix.mixture
+            return Mixture(self._settings.arms[0]) if self._mix.alarm.on else self._mix.mixture
         return Mixture(self._settings.arms[self._hedge.plays])
 
     def why(self, name: Dependency) -> str:
@@ -146,18 +157,23 @@ class Mixing:
         )
         if not self.played or self._mix is None:
             return self._hedge.why + tried
+        if self._mix.alarm.on:
+            return WHY + tried
         if name in self._mix.mixture.own:
             return f"with it the whole store was measured to be better than by any one arm for all{tried}"
         return f"as all that have none of their own{tried}"
 
-    def watch(self, part: float, lru: float, accesses: int, now_s: float) -> None:
-        """Every turn; ``lru``: what it has cost since the last time in a zone that knows no other, in misses;
-        ``part``: see `grown`."""
+    def watch(self, part: float, alone: float, lru: float, accesses: int, now_s: float) -> None:
+        """Every turn; ``lru``: what it has cost since the last time, in misses, and ``alone``: in a zone that
+        knows no other; ``part``: see `grown`."""
         for one in (self._mix, self._trial):
             if one is not None:
-                one.watch(part, lru, accesses, now_s)
-        if self.played and self._mix is not None and self._mix.hours.fails(0):
-            self._play(False)
+                one.watch(part, alone, accesses, now_s)
+        if self.played and self._mix is not None:
+            if self._mix.hours.fails(0):
+                self._play(False)
+            else:
+                self._heed(self._mix, lru, accesses)
 
     def learn(self, costs: Sequence[float], part: float, requests: int, saved_s: float) -> None:
         """One batch: what each single arm has cost, in misses; a hit saves ``saved_s``."""
@@ -223,6 +239,24 @@ class Mixing:
 
         return Contender(mixture, self._shadow.rival(arm_of, start), self._settings)
 
+    def _heed(self, mix: Contender, lru: float, accesses: int) -> None:
+        """What the mix is played for may have stopped. If that is so, one has to be found anew."""
+        rate, alarm = self._shadow.rate, mix.alarm
+        rang = alarm.rang
+        copies = rate * self._shadow.copies
+        right = alarm.watch(rate * mix.failed, rate * accesses, lru - mix.cost, copies)
+        self.alarms += alarm.rang - rang
+        if right:
+            self.alarms_right += 1
+            self._play(False)
+            self._forget(mix)
+
+    def _forget(self, mix: Contender) -> None:
+        """That mix is none any more, nor is what started from it."""
+        self._shadow.leave(mix.shadow)
+        self._mix = None
+        self._end_trial()
+
     def _play(self, played: bool) -> None:
         self.changes += self.played != played
         self.played = played
@@ -262,9 +296,7 @@ class Mixing:
                 # What it holds and the store does not has to be fetched: see `Hedge`.
                 self._play(mix.edge.total >= self._shadow.apart(single, mix.shadow) * per_miss_s)
             elif _is_worse(mix.lead, self._settings):
-                self._shadow.leave(mix.shadow)
-                self._mix = None
-                self._end_trial()
+                self._forget(mix)
             return
         lost = not self._hedge.trusting and must_return(mix.advantage, self._settings)
         if lost or _is_worse(mix.edge, self._settings) or mix.hours.fails(0):

@@ -254,8 +254,8 @@ class Tuner:
         return {
             "sample_rate": self._shadow.rate,
             "arm_changes": self._hedge.changes,
-            "alarms": self._hedge.alarms[0],
-            "alarms_right": self._hedge.alarms[1],
+            "alarms": self._hedge.alarms[0] + self._mixing.alarms,
+            "alarms_right": self._hedge.alarms[1] + self._mixing.alarms_right,
             "mix_changes": self._mixing.changes,
             "arm_trials": self._mixing.trials,
             "arm_trials_won": self._mixing.won,
@@ -323,7 +323,7 @@ class Tuner:
             then, now_cost = self._seen_cost[played], costs[played]
             failed = now_cost[0] - then[0] - (now_cost[1] - then[1])
             self._hedge.heed(rate * failed, lately, rate * accesses, rate * self._shadow.copies)
-        self._mixing.watch(part, alone, accesses, now.mono_s)
+        self._mixing.watch(part, alone, lately[0], accesses, now.mono_s)
         self._seen, self._seen_cost = tally.requests, costs
         batch, settings = tally.since(self._batch), self._settings
         if batch.requests < max(settings.review_accesses, settings.review_turnover * self._shadow.copies):
