@@ -37,22 +37,20 @@ class Fresh:
 
     def occurred(self, table: Antecedents, row: int, at_ms: int) -> None:
         """[hot] One more occurrence, at that time."""
-        times = self._stands_for(table, row, at_ms)
-        if not times:
+        if not self._is_told(table, row, at_ms):
             return
         untold = table.untold[row]
         if not untold:
             if len(table.keys[row].key) > _MOST_KEY_BYTES or not self._settings.share_rows:
                 return
             self._followed.pop(table.rows.names[row], None)  # it was dropped in between
-        table.untold[row] = min(untold + times, MOST)
+        table.untold[row] = min(untold + 1, MOST)
 
     def followed(self, table: Antecedents, row: int, since_ms: int, key: InstanceKey, lag_s: float) -> None:
         """[hot] The occurrence of that time was followed by that, so much later."""
         if not table.untold[row] or len(key.key) > _MOST_KEY_BYTES:
             return
-        times = self._stands_for(table, row, since_ms)
-        if not times:
+        if not self._is_told(table, row, since_ms):
             return
         name = table.rows.names[row]
         followers = self._followed.get(name)
@@ -63,15 +61,12 @@ class Fresh:
                 self.dropped += 1
         support, lags_s = followers.get(key, (0, 0.0))
         if support or len(followers) < self._settings.share_followers:
-            followers[key] = support + times, lags_s + times * lag_s
+            followers[key] = support + 1, lags_s + lag_s
 
-    def _stands_for(self, table: Antecedents, row: int, at_ms: int) -> int:
-        """[hot] For how many occurrences the one of that time is told; 0: it is not."""
+    def _is_told(self, table: Antecedents, row: int, at_ms: int) -> bool:
+        """[hot] Whether the occurrence of that time is one of those that are told."""
         one_in = table.counts[row] // self._settings.share_known
-        if one_in < 2:
-            return 1
-        drawn = (table.rows.names[row] ^ at_ms) * _SPREAD >> 16 & 0xFFFF
-        return 0 if drawn % one_in else one_in
+        return one_in < 2 or ((table.rows.names[row] ^ at_ms) * _SPREAD >> 16 & 0xFFFF) % one_in == 0
 
     def take(self, now_s: float, table: Antecedents) -> tuple[Sighting, ...]:
         """What to tell now, the most seen first; empty until ``share_interval_s`` went by. An instance that

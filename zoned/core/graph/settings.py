@@ -54,8 +54,8 @@ class GraphSettings:
     """Followers told with one instance at most, the first seen. Range 1..64."""
     share_known: int = 80
     """An instance that occurred that often is known so well that a sample will do: at n times this number,
-    one occurrence in n is told, with what followed it, and counts for n. Range >= 1. Higher: more is told and
-    heard of what is known anyway; lower: what is believed of the busiest gets noisier."""
+    one occurrence in n is told, with what followed it. Range >= 1. Higher: more is told and heard of what is
+    known anyway; lower: what is new behind the busiest gets around later."""
     share_limit: int = 2048
     """Antecedents with news of followers that wait to be told of; beyond it those that wait the longest are
     dropped. Range >= 1."""
