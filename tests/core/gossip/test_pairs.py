@@ -28,6 +28,18 @@ def sightings(count: int) -> list[Sighting]:
     ]
 
 
+def test_followers_of_another_dependency_keep_their_name() -> None:
+    pool = Pool()
+    hosts = pool.start(2)
+    pool.run(5)
+    keys = [InstanceKey("web", b"/"), InstanceKey("web", b"/a"), InstanceKey("döner", b"/a")]
+    told = Sighting(keys[0], 3, (Follower(keys[1], 2, 0.001), Follower(keys[2], 1, 1e6)))
+    hosts[0].swim.paired([told])
+    pool.after(hosts[0])
+    pool.run(5)
+    assert heard(hosts[1]) == [told]
+
+
 def heard(host: Host) -> list[Sighting]:
     return [each for news in host.news if isinstance(news, PairsHeard) for each in news.sightings]
 
@@ -75,8 +87,10 @@ def test_packets_are_filled_and_none_has_to_go_as_a_stream(monkeypatch: pytest.M
         [[b"web", b"/", 1, []]],
         [["web", b"/", 1, [["web", b"/a", 1]]]],
         [["web", b"/", 1, [["web", b"/a", 1, float("nan")]]]],
-        [["web", b"/", 1, [["web", b"/a", 1, -1.0]]]],
-        [["web", b"/", 1, [["web", b"/a", 1, 1.0]] * 65]],
+        [["web", b"/", 1, [["web", b"/a", 1, -1]]]],
+        [["web", b"/", 1, [["web", b"/a", 1, 1 << 40]]]],
+        [["web", b"/", 1, [[b"", b"/a", 1, 1]]]],
+        [["web", b"/", 1, [["web", b"/a", 1, 1]] * 65]],
         [["web", b"/", 1, []]] * 257,
     ],
 )

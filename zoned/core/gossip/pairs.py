@@ -13,7 +13,7 @@ Rejected: telling finished associations (three zones with one sighting each woul
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoned.core.errors import PeerError
 from zoned.core.gossip.channel import PAIRS, Channel
@@ -22,9 +22,11 @@ from zoned.core.members import Follower, PairsHeard, Sighting
 from zoned.core.names import MAX_KEY_BYTES, InstanceKey
 
 _MOST_ROWS, _MOST_FOLLOWERS, _MOST_COUNT = 256, 64, 1 << 20
-_MOST_LAG_S = 1e6
-_ROW_BYTES = 24  # what a row or follower takes besides its key, at most
+_MOST_LAG_MS = 10**9
+_ROW_BYTES = 17  # what a row or follower takes besides its key, at most
 _HEAD_BYTES = 16  # ... and a packet besides its rows and our name
+
+_Row: TypeAlias = tuple[str, bytes, int, list[tuple[str, bytes, int, int]]]
 
 
 class Pairs:
@@ -37,26 +39,21 @@ class Pairs:
     def paired(self, sightings: Iterable[Sighting]) -> None:
         """Tell these, in as few packets as they fit into."""
         room = self._wiring.settings.room_bytes - _HEAD_BYTES - len(self._wiring.me.node.encode())
-        rows: list[Sighting] = []
+        rows: list[_Row] = []
         size = 0
         for sighting in sightings:
-            keys = (sighting.key, *[each.key for each in sighting.followers])
-            length = sum([len(key.key) + len(key.dependency.encode()) + _ROW_BYTES for key in keys])
+            row, length = _told(sighting)
             if rows and size + length > room:
                 self._tell(rows)
                 rows, size = [], 0
-            rows.append(sighting)
+            rows.append(row)
             size += length
         if rows:
             self._tell(rows)
 
-    def _tell(self, rows: list[Sighting]) -> None:
+    def _tell(self, rows: list[_Row]) -> None:
         self._wiring.count("pairs_sent", len(rows))
-        told = [
-            (*row.key, row.times, [(*each.key, each.support, each.lag_s) for each in row.followers])
-            for row in rows
-        ]
-        self._channel.push((PAIRS, self._wiring.me.node, told))
+        self._channel.push((PAIRS, self._wiring.me.node, rows))
 
     def hear(self, fields: list[Any]) -> None:
         """[kind, sender, rows]: what was seen there."""
@@ -71,12 +68,26 @@ class Pairs:
         self._wiring.news.append(PairsHeard(fields[1], sightings))
 
 
+def _told(sighting: Sighting) -> tuple[_Row, int]:
+    """[dependency, key, times, followers: [dependency, "" for the same; key; support; lag in ms]] as it is
+    packed, and how many bytes that takes at most."""
+    (dependency, raw), times, followers = sighting
+    length, told = _ROW_BYTES + len(dependency.encode()) + len(raw), []
+    for (name, key), support, lag_s in followers:
+        if name == dependency:
+            name = ""
+        told.append((name, key, support, round(1e3 * lag_s)))
+        length += _ROW_BYTES + len(name.encode()) + len(key)
+    return (dependency, raw, times, told), length
+
+
 def _sighting(dependency: Any, key: Any, count: Any, followers: Any) -> Sighting:
     if type(followers) is not list or len(followers) > _MOST_FOLLOWERS:
         raise PeerError("pairs_limit")
-    known = [
-        Follower(_key(name, raw, support), support, _lag(lag_s)) for name, raw, support, lag_s in followers
-    ]
+    known = []
+    for name, raw, support, lag_ms in followers:
+        instance = _key(dependency if name == "" else name, raw, support)
+        known.append(Follower(instance, support, _lag_s(lag_ms)))
     return Sighting(_key(dependency, key, count), count, tuple(known))
 
 
@@ -91,7 +102,7 @@ def _key(dependency: Any, key: Any, count: Any) -> InstanceKey:
     return InstanceKey(dependency, key)
 
 
-def _lag(value: Any) -> float:
-    if type(value) is not float or not 0.0 <= value <= _MOST_LAG_S:
+def _lag_s(ms: Any) -> float:
+    if type(ms) is not int or not 0 <= ms <= _MOST_LAG_MS:
         raise PeerError("pairs", "lag")
-    return value
+    return ms / 1e3
