@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zoned.core.errors import StateError
 from zoned.core.graph.associations import Associations
 from zoned.core.graph.settings import GraphSettings
-from zoned.core.names import InstanceKey, key_hash
+from zoned.core.names import FINGERPRINT_MASK, InstanceKey, key_hash
 
 
 def instance(name: str) -> tuple[InstanceKey, int]:
@@ -24,7 +24,7 @@ def teach(pairs: Associations, antecedent: str, follower: str, times: int, lag_s
     key, hashed = instance(antecedent)
     for _ in range(times):
         pairs.occurred(key, hashed)
-        pairs.followed(hashed, *instance(follower), lag_s)
+        pairs.followed(hashed & FINGERPRINT_MASK, *instance(follower), lag_s)
 
 
 def after(pairs: Associations, name: str) -> list[tuple[bytes, float, float]]:
@@ -53,7 +53,7 @@ def test_the_most_probable_come_first_and_at_most_four():
         pairs.occurred(key, hashed)
     for index, name in enumerate("abcdef"):
         for _ in range(12 + index):
-            pairs.followed(hashed, *instance(name), 1.0)
+            pairs.followed(hashed & FINGERPRINT_MASK, *instance(name), 1.0)
     assert [row[0] for row in after(pairs, "page")] == [b"f", b"e", b"d", b"c"]
 
 
@@ -211,7 +211,7 @@ def test_it_is_what_dictionaries_would_be_whatever_goes_and_comes(seed: int) -> 
             naive.occurred(key)
         else:
             lag_s = rng.random()
-            pairs.followed(hashed, *follower, lag_s)
+            pairs.followed(hashed & FINGERPRINT_MASK, *follower, lag_s)
             naive.followed(key, follower[0], lag_s)
         for key, hashed in names:
             found = [(one.key, one.confidence, one.lead_s, one.support) for one in pairs.after(hashed)]

@@ -8,7 +8,7 @@ from zoned.core.graph import Analyzer, GraphSettings
 from zoned.core.graph.associations import Associations
 from zoned.core.graph.fresh import Fresh
 from zoned.core.members import Follower, PairsHeard, Sighting
-from zoned.core.names import InstanceKey, Instant, key_hash
+from zoned.core.names import FINGERPRINT_MASK, InstanceKey, Instant, key_hash
 
 PAGE, STYLE, IMAGE = (InstanceKey("web", name) for name in (b"/", b"/style.css", b"/logo.png"))
 
@@ -62,7 +62,7 @@ class Evidence:
 
     def followed(self, name: str, follower: InstanceKey, lag_s: float) -> None:
         key = InstanceKey("web", name.encode())
-        row = self.pairs.followed(key_hash(key), follower, key_hash(follower), lag_s)
+        row = self.pairs.followed(key_hash(key) & FINGERPRINT_MASK, follower, key_hash(follower), lag_s)
         self.fresh.followed(self.pairs.antecedents, row, 0, follower, lag_s)
 
     def take(self, now_s: float) -> list[tuple[str, int]]:

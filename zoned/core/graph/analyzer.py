@@ -14,8 +14,6 @@ Accesses without a client teach nothing: neighbours in time of different users a
 
 from __future__ import annotations
 
-from array import array
-
 from zoned.core.errors import StateError
 from zoned.core.graph.associations import Associations
 from zoned.core.graph.fresh import Fresh
@@ -36,7 +34,7 @@ class Analyzer:
         self._pairs = Associations(settings)
         self._fresh = Fresh(settings)
         self._trails = Trails(settings.max_clients)
-        self._trail: Trail = array("I"), array("I")  # of the latest access, itself the last
+        self._trail: Trail = [], []  # of the latest access, itself the last
         self._recent_ms = round(settings.recent_s * 1e3)
         self._lead_ms = round(settings.min_lead_s * 1e3)
         self.counters: dict[str, int | float] = {
@@ -121,7 +119,7 @@ class Analyzer:
             self._fresh.followed(self._pairs.antecedents, row, since_ms, key, lag_s)
 
 
-def _append(names: array[int], times: array[int], name: int, at_ms: int, most: int) -> None:
+def _append(names: list[Fingerprint], times: list[int], name: Fingerprint, at_ms: int, most: int) -> None:
     """It is the latest of the trail, where it occurs once."""
     if name in names:
         place = names.index(name)

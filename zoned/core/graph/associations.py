@@ -62,11 +62,11 @@ class Associations:
             self._halve(row)
         return row
 
-    def followed(self, antecedent: KeyHash, key: InstanceKey, hashed: KeyHash, lag_s: float) -> int:
+    def followed(self, antecedent: Fingerprint, key: InstanceKey, hashed: KeyHash, lag_s: float) -> int:
         """[hot] ``key`` came ``lag_s`` after an occurrence of that antecedent. Its row; 0: it was dropped."""
-        row = self.antecedents.find(antecedent)
+        row = self.antecedents.rows.get(antecedent)
         if row:
-            pair = self._pairs.find(self.antecedents.rows.names[row], hashed)
+            pair = self._pairs.find(antecedent, hashed)
             if pair:
                 self._pairs.add(pair, 1, lag_s)
             else:
@@ -168,11 +168,11 @@ class Associations:
     def _begin(self, row: int, key: InstanceKey, hashed: KeyHash, support: int, lag_s: float) -> None:
         """Something new follows. Where there is no room, the newcomer is what is given up."""
         table = self.antecedents
-        if table.lengths[row] >= self._settings.max_successors and not self._make_room(row):
+        lengths, heads = table.lengths, table.heads
+        if lengths[row] >= self._settings.max_successors and not self._make_room(row):
             return
-        name = table.rows.names[row]
-        table.heads[row] = self._pairs.insert(name, key, hashed, support, lag_s, table.heads[row])
-        table.lengths[row] += 1
+        heads[row] = self._pairs.insert(table.rows.names[row], key, hashed, support, lag_s, heads[row])
+        lengths[row] += 1
 
     def _end(self, row: int, pair: int, newer: int = NOBODY) -> None:
         table = self.antecedents

@@ -37,7 +37,7 @@ class Pairs:
 
     def find(self, antecedent: Fingerprint, hashed: KeyHash) -> int:
         """[hot] The row of that pair, or 0."""
-        return self.rows.get(_both(antecedent, hashed))
+        return self.rows.get(antecedent * _SPREAD + hashed & FINGERPRINT_MASK or 1)
 
     def seconds(self, antecedent: Fingerprint, rows: Iterable[int]) -> list[Follower]:
         """[hot] What follows that antecedent in these pairs."""
@@ -60,7 +60,7 @@ class Pairs:
         head: int,
     ) -> int:
         """The row of a new pair, before ``head`` in its chain."""
-        row, fingerprint = self._free, _both(antecedent, hashed)
+        row, fingerprint = self._free, antecedent * _SPREAD + hashed & FINGERPRINT_MASK or 1
         if row:
             self._free = self.next[row]
             self.rows.rename(row, fingerprint)
@@ -68,11 +68,13 @@ class Pairs:
             if self.rows.full:
                 self.rows.widen(grown(self.rows.end, self._limit))
             row = self.rows.add(fingerprint)
-            self.keys.append(_NO_KEY)
-            for column in (self.supports, self.next):
-                column.append(0)
+            self.keys.append(key)
+            self.supports.append(0)
+            self.next.append(0)
             self.lags_s.append(0.0)
-        self.keys[row], self.supports[row], self.lags_s[row] = key, min(support, MOST), lag_s
+        self.keys[row] = key
+        self.supports[row] = support if support < MOST else MOST
+        self.lags_s[row] = lag_s
         self.next[row] = head
         return row
 
@@ -101,7 +103,3 @@ class Pairs:
         self.next[row] = self._free
         self._free = row
         return head
-
-
-def _both(antecedent: Fingerprint, hashed: KeyHash) -> Fingerprint:
-    return antecedent * _SPREAD + hashed & FINGERPRINT_MASK or 1
