@@ -58,7 +58,7 @@ class Evidence:
 
     def occurred(self, name: str) -> None:
         key = InstanceKey("web", name.encode())
-        self.fresh.occurred(self.pairs.antecedents, self.pairs.occurred(key, key_hash(key)), 0, 0.0)
+        self.fresh.occurred(self.pairs.antecedents, self.pairs.occurred(key, key_hash(key)), 0)
 
     def followed(self, name: str, follower: InstanceKey, lag_s: float) -> None:
         key = InstanceKey("web", name.encode())

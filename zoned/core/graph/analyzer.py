@@ -65,7 +65,7 @@ class Analyzer:
         following = self._pairs.after(key_hash, names, pace_s)
         if not again:  # counted after the prediction: nothing could have followed this occurrence yet
             row = self._pairs.occurred(key, key_hash)
-            self._fresh.occurred(self._pairs.antecedents, row, at_ms, now[0])
+            self._fresh.occurred(self._pairs.antecedents, row, at_ms)
         self._trail = names, times
         self._trails.put(client, self._trail)
         if following:
