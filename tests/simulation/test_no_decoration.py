@@ -81,7 +81,7 @@ def what_is_used_steadily_and_lost_comes_back() -> bool:
 
 def one_then_two(solo: Solo) -> None:
     """Client after client reads 1, and then 2."""
-    for number in range(4):
+    for number in range(8):
         for item in (key(1), key(2)):
             for fetch in some(FetchOrigin, solo.read(item, b"c%d" % number)):
                 solo.end(fetch)

@@ -16,6 +16,9 @@ told without fetching anything: each promise about an instance that is not here 
 on or not. Trying costs nothing, so nothing has to be tried. Of the unlikely ones only some are noted: there
 are many.
 
+What is likely enough to be fetched is noted once more, as it is then (`acted`): the promise that is acted on
+is another one than the first for that instance.
+
 What is held is not judged: it stays for its raw confidence, though that is another scale than the odds, which
 are those of what is *not* here. Rejected, each replayed on semicomplete_web and hurence_web: to judge it by
 the same odds (no gain, and twice as much to judge), and to promise nothing of it (what a client is about to
@@ -33,15 +36,16 @@ from math import inf, log, log1p
 from typing import NamedTuple, TypeAlias
 
 from zoned.core.errors import StateError
-from zoned.core.learning.odds import SURE, Floats, Odds, Prior, log_odds_of, probability_of, saved_weights
+from zoned.core.learning.acted import Acted, PromiseOdds, saved_shortfall
+from zoned.core.learning.odds import SURE, Floats, Prior, log_odds_of, probability_of, saved_weights
 from zoned.core.learning.settings import LearningSettings
 from zoned.core.names import Dependency, InstanceKey, KeyHash, key_hash
 from zoned.core.promises import MOST_AGREEING, Association, Following
 
 Agreeing: TypeAlias = Callable[[Association], int]
 Here: TypeAlias = Callable[[InstanceKey, KeyHash], bool]
-Saved: TypeAlias = tuple[Dependency, Floats, Floats]
-"""(dependency, weights, covariance)."""
+Saved: TypeAlias = tuple[Dependency, Floats, Floats, float, float]
+"""(dependency, weights, covariance, shortfall of what is acted on, its variance)."""
 
 # What is known of a promise as it enters the sum: the weight at the start, and how unsure we are (variance).
 _PRIOR: Prior = (
@@ -57,17 +61,24 @@ _PRIOR: Prior = (
 _SIZE = len(_PRIOR)
 _AGREEING, _USUAL_AGREEING = 6, 0.7
 _UNLIKELY = -log(3.0)  # log odds of 0.25
+_FEW_TRUE, _FEW_FALSE = 0.5, 2.0  # added to what was seen: twice of two is less than it seems (crawlers come
+# once or twice), and most of what was fetched for that was for nothing
 _SAMPLE = 8  # of promises below that one in so many is noted, by its hash and when: no rhythm is missed
 _ALL_AGREE = log1p(MOST_AGREEING)
 _LOWEST = log_odds_of(0.0)
 _ROUNDING = 1e-9  # by which a bound may be too low
 
 
+def _expected(support: float, occurrences: int) -> float:
+    """The probability that so many of so many speak for."""
+    return (support + _FEW_TRUE) / (occurrences + _FEW_TRUE + _FEW_FALSE)
+
+
 def features(promise: Association) -> list[float]:
     """What is known of it, each about 0 for the usual one."""
     return [
         1.0,
-        log_odds_of(promise.confidence),
+        log_odds_of(_expected(promise.confidence * promise.occurrences, promise.occurrences)),
         log(promise.support) - 1.0,
         log(promise.occurrences) - 2.0,
         log(promise.lead_s + 0.5) - 2.0,
@@ -90,7 +101,7 @@ def _bound(rates: Sequence[float], following: Following) -> float:
 class _Open(NamedTuple):
     """A promise that is not decided yet."""
 
-    odds: Odds
+    odds: PromiseOdds
     known: array[float]
     until: int  # on the clock of reads
     not_before_s: float
@@ -100,18 +111,39 @@ class _Open(NamedTuple):
 class Calibration:
     """The odds of all dependencies, and the promises that are open."""
 
-    __slots__ = ("_clock", "_keep", "_least", "_limit", "_odds", "_open", "_settings", "dropped")
+    __slots__ = (
+        "_act",
+        "_acted",
+        "_clock",
+        "_dropped",
+        "_enough",
+        "_keep",
+        "_least",
+        "_limit",
+        "_odds",
+        "_open",
+        "_settings",
+        "_waiting",
+    )
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
         self._limit = settings.max_promises
         self._keep = min(SURE, settings.keep_threshold)
         self._least = log_odds_of(self._keep) - _ROUNDING
-        self._odds: dict[Dependency, Odds] = {}
+        self._act = log_odds_of(settings.association_threshold)
+        self._enough = min(self._act, log_odds_of(settings.guess_precision))
+        self._acted = Acted(settings.max_promises)
+        self._waiting = self._acted.waiting
+        self._odds: dict[Dependency, PromiseOdds] = {}
         self._open: dict[KeyHash, _Open] = {}  # oldest first
         self._clock = 0
-        self.dropped = 0
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
         """Promises that were forgotten undecided, for lack of room."""
+        return self._dropped + self._acted.dropped
 
     def read(self, key_hash: KeyHash, now_s: float) -> None:
         """[hot] An instance was asked for."""
@@ -120,6 +152,8 @@ class Calibration:
         if promise is not None:
             in_time = promise.not_before_s <= now_s <= promise.not_after_s
             self._decide(promise, in_time and promise.until >= self._clock)
+        if self._waiting:
+            self._acted.read(key_hash, now_s, self._clock)
         self._expire()
 
     def doubtful(self, following: Following, here: Here, now_s: float) -> list[tuple[Association, bool]]:
@@ -143,7 +177,7 @@ class Calibration:
                         rates[4],
                     )
                     repeating = min(0.0, rates[5])
-                likely = max(_LOWEST, log(support / (occurrences - support)))
+                likely = max(_LOWEST, log((support + _FEW_TRUE) / (occurrences - support + _FEW_FALSE)))
                 most = bound + confident * likely + supported * log(support)
                 most += leading * log(lags_s / support + 0.5)
                 if most >= unlikely and fingerprint in trail:
@@ -193,29 +227,40 @@ class Calibration:
             earlier = None
         if earlier is None and (sampled or total >= _UNLIKELY):
             self._note(hashed, odds, known, within, now_s, lifetime_s)
+        if total >= self._act:
+            self._acted.expire(self._clock)
+            not_after_s = inf if lifetime_s is None else now_s + lifetime_s
+            self._acted.note(
+                hashed, odds, total, None if earlier is None else array("d", known),
+                self._clock + max(1, int(within)), now_s + self._settings.least_lead_s, not_after_s,
+            )  # fmt: skip
+            if total + odds.shortfall < self._enough:
+                return probability_of(total + odds.shortfall)
         return probability
 
     def export_state(self) -> list[list[object]]:
-        """[dependency, weights, covariance row by row] of each."""
-        return [[name, *one.export_state()] for name, one in self._odds.items()]
+        """[dependency, weights, covariance row by row, shortfall, its variance] of each."""
+        return [[name, *one.export_state(), one.shortfall, one.unsure] for name, one in self._odds.items()]
 
     def restore_state(self, saved: list[Saved]) -> None:
         """Take over what `saved_odds` has read."""
-        for name, weights, covariance in saved:
-            self._of(name).put(weights, covariance)
+        for name, weights, covariance, shortfall, unsure in saved:
+            odds = self._of(name)
+            odds.put(weights, covariance)
+            odds.shortfall, odds.unsure = shortfall, unsure
 
-    def _of(self, name: Dependency) -> Odds:
+    def _of(self, name: Dependency) -> PromiseOdds:
         odds = self._odds.get(name)
         if odds is None:
             if len(self._odds) >= self._settings.max_dependencies and name:
                 return self._of("")
-            odds = self._odds[name] = Odds(_PRIOR, self._settings.calibration_memory)
+            odds = self._odds[name] = PromiseOdds(_PRIOR, self._settings.calibration_memory)
         return odds
 
     def _note(
         self,
         hashed: KeyHash,
-        odds: Odds,
+        odds: PromiseOdds,
         known: list[float],
         within: float,
         now_s: float,
@@ -223,7 +268,7 @@ class Calibration:
     ) -> None:
         if len(self._open) >= self._limit:
             del self._open[next(iter(self._open))]
-            self.dropped += 1
+            self._dropped += 1
         self._open[hashed] = _Open(
             odds,
             array("d", known),
@@ -258,6 +303,6 @@ def _is_class(row: object) -> bool:
 
 
 def _saved(row: object) -> Saved:
-    if not isinstance(row, (list, tuple)) or len(row) != 3 or not isinstance(row[0], str):
+    if not isinstance(row, (list, tuple)) or len(row) not in (3, 5) or not isinstance(row[0], str):
         raise StateError(f"learning: not the odds of a dependency: {str(row)[:80]}")
-    return row[0], *saved_weights(row[1], row[2], _SIZE)
+    return row[0], *saved_weights(row[1], row[2], _SIZE), *saved_shortfall(row[3:])

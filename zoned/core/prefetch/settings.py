@@ -60,12 +60,13 @@ class PrefetchSettings:
     """How many failed instances are remembered for that; the oldest is forgotten first. Range >= 1."""
     expected_size_bytes: int = 16_384
     """What an instance of unknown size is taken for, until instances have been seen. Range >= 1."""
-    allowance_per_miss: float = 0.035
+    allowance_per_miss: float = 0.04
     """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives
     its token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would
-    have been. Range 0..1."""
-    allowance_start: float = 20.0
-    """Tokens at the start, so that the first associations can prove themselves. Range >= 0."""
+    have been, and a few. Range 0..1."""
+    allowance_start: float = 5.0
+    """Tokens at the start, so that the first associations can prove themselves. Each zone has as many, so
+    many small zones together may waste many. Range >= 0."""
     association_reserve: float = 4.0
     """Tokens that other guesses leave to associations, once these have lacked some: they have to go at once,
     others can wait, and would take what trickles in. Range >= 0."""
@@ -74,8 +75,9 @@ class PrefetchSettings:
     most this share of those left: with one left it has to be 0.9 sure, from four on
     `LearningSettings.association_threshold` is what counts. Range 0.01..1. 1: the last tokens go to whoever
     comes first; lower: tokens lie idle."""
-    allowance_max: float = 2000.0
-    """Most tokens that can be saved up in a quiet time. Range >= allowance_start."""
+    allowance_max: float = 30.0
+    """Most tokens that can be saved up in a quiet time. Over any stretch of misses no more is wasted than
+    their share and this. Range >= allowance_start."""
     credit_start: float = 20.0
     """Prefetches that each reason (association, forecast, ...) may try before one of them was used. A use
     earns ``credit_per_use`` more. A waste is known only when the copy is evicted, thousands of prefetches
