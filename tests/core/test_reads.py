@@ -285,7 +285,7 @@ def test_agents_of_one_zone_share_its_shards_and_ask_the_one_that_owns() -> None
 
 def learnt(solo: Solo) -> None:
     """Client after client reads 1, and 2 a little later; then both copies are lost."""
-    for number in range(4):
+    for number in range(8):
         client = b"c%d" % number
         for item in (key(1), key(2)):
             for fetch in some(FetchOrigin, solo.read(item, client)):
