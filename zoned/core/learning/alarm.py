@@ -35,6 +35,7 @@ from zoned.core.learning.settings import LearningSettings
 
 WHY = "what is asked for is all new: until it is clear what comes"
 _RARER = 8.0  # reads that need not go to the origin become so many times rarer
+_SURE = 2.0  # while it is on, what speaks for it counts up to so many times what it took
 _SELDOM, _MOSTLY = 0.02, 0.98  # the usual share is taken to be between these
 _LEAST = 100.0  # reads before anything is usual
 _CHANCE_Z = 1.5  # standard errors behind LRU that may be chance
@@ -69,7 +70,8 @@ class Alarm:
             usual = min(_MOSTLY, max(_SELDOM, self._failed / self._reads))
             others = (1.0 - usual) / _RARER
             grown = failed * log((1.0 - others) / usual) - (reads - failed) * log(_RARER)
-            self._odds = min(self._needed, max(0.0, self._odds + grown))
+            most = self._needed * _SURE if self.on else self._needed
+            self._odds = min(most, max(0.0, self._odds + grown))
         if self.on:
             return self._is_over(failed, ahead, copies)
         kept = exp(-reads / self._settings.alarm_accesses)
