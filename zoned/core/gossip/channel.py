@@ -15,8 +15,9 @@ import msgpack
 from zoned.core.errors import PeerError
 from zoned.core.gossip import bounded
 from zoned.core.gossip.membership import Known
-from zoned.core.gossip.messages import Kind, User
+from zoned.core.gossip.messages import User
 from zoned.core.gossip.stream import encode_stream
+from zoned.core.gossip.wire import USER
 from zoned.core.gossip.wiring import Answered, Wiring
 from zoned.core.names import Instant
 
@@ -99,7 +100,7 @@ class Channel:
         wiring = self._wiring
         wiring.count("reconcile_out")
         if len(body) < wiring.settings.room_bytes:
-            data = bytes((Kind.USER,)) + body
+            data = USER + body
             wiring.traffic.went((data,))
             wiring.datagram(to.address, data)
         else:

@@ -39,6 +39,8 @@ from zoned.core.names import Address, NodeName
 VERSIONS = bytes((1, 5, 2, 2, 5, 5))
 """Protocol min, max, current of memberlist and of Serf: what Debian's 0.9.4 and the newest agent say too."""
 
+USER = bytes((Kind.USER,))
+"""What a message for the layers above begins with."""
 MAX_META = 512
 MAX_NAME = 128
 MAX_PARTS = 255
@@ -66,6 +68,8 @@ class Packet(NamedTuple):
 
 def decode_packet(data: bytes) -> Packet:
     """Every message of a datagram, in order; PeerError when the whole of it means nothing."""
+    if data[:1] == USER:  # one message of ours alone, as most are
+        return Packet([User(data[1:])], [])
     reading = _Reading()
     reading.read(data, 0)
     return reading.packet
@@ -333,7 +337,7 @@ def _write_alive(what: Alive) -> bytes:
 
 
 def _write_user(what: User) -> bytes:
-    return bytes((Kind.USER,)) + what.body
+    return USER + what.body
 
 
 _WRITERS: dict[type, Callable[[Any], bytes]] = {
