@@ -64,7 +64,7 @@ class PrefetchSettings:
     """Speculative prefetches allowed per demand miss, beyond those that proved useful. A used prefetch gives
     its token back, since it replaced a miss. So transfers stay within (1 + this) x the misses there would
     have been, and a few. Range 0..1."""
-    allowance_start: float = 5.0
+    allowance_start: float = 8.0
     """Tokens at the start, so that the first associations can prove themselves. Each zone has as many, so
     many small zones together may waste many. Range >= 0."""
     association_reserve: float = 4.0
