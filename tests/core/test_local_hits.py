@@ -86,7 +86,7 @@ def test_what_is_followed_must_be_asked_for_each_time() -> None:
     for key in (A, B, C):
         solo.have(key)
     said: list[AskAgain] = []
-    for _ in range(10):
+    for _ in range(6):
         for key in (A, B):
             step = Step(key, key_hash(key), b"client")
             actions = solo.give(ev.LocalHits(uses=(use(key, 1),), steps=(step,)))

@@ -75,7 +75,7 @@ def test_a_first_promise_in_time_does_not_speak_for_a_last_that_is_late() -> Non
 
 def test_what_was_seen_twice_of_two_is_not_sure() -> None:
     one = Calibration(SETTINGS)
-    assert one.judged(promise(1, 1.0, support=2, occurrences=2), 20, 0.0) < SETTINGS.association_threshold
+    assert one.judged(promise(1, 1.0, support=2, occurrences=2), 20, 0.0) < 0.7
     assert one.judged(promise(2, 0.98, support=49, occurrences=50), 20, 0.0) > 0.8
 
 

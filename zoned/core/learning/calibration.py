@@ -61,8 +61,7 @@ _PRIOR: Prior = (
 _SIZE = len(_PRIOR)
 _AGREEING, _USUAL_AGREEING = 6, 0.7
 _UNLIKELY = -log(3.0)  # log odds of 0.25
-_FEW_TRUE, _FEW_FALSE = 0.5, 2.0  # added to what was seen: twice of two is less than it seems (crawlers come
-# once or twice), and most of what was fetched for that was for nothing
+_FEW = 0.5  # added to what came true and to what did not: twice of two is less sure than it seems
 _SAMPLE = 8  # of promises below that one in so many is noted, by its hash and when: no rhythm is missed
 _ALL_AGREE = log1p(MOST_AGREEING)
 _LOWEST = log_odds_of(0.0)
@@ -71,7 +70,7 @@ _ROUNDING = 1e-9  # by which a bound may be too low
 
 def _expected(support: float, occurrences: int) -> float:
     """The probability that so many of so many speak for."""
-    return (support + _FEW_TRUE) / (occurrences + _FEW_TRUE + _FEW_FALSE)
+    return (support + _FEW) / (occurrences + 2.0 * _FEW)
 
 
 def features(promise: Association) -> list[float]:
@@ -177,7 +176,7 @@ class Calibration:
                         rates[4],
                     )
                     repeating = min(0.0, rates[5])
-                likely = max(_LOWEST, log((support + _FEW_TRUE) / (occurrences - support + _FEW_FALSE)))
+                likely = max(_LOWEST, log((support + _FEW) / (occurrences - support + _FEW)))
                 most = bound + confident * likely + supported * log(support)
                 most += leading * log(lags_s / support + 0.5)
                 if most >= unlikely and fingerprint in trail:
