@@ -12,7 +12,7 @@ betrayed 1.024 -> 1.006 (4, 6), with 1,000 copies and 20,000 reads 1.008 -> 1.00
 9,000 reads 1.012 -> 1.003 (1); trapped 1.020 -> 1.004 (2), inverted 1.009 -> 1.002 (2), looped 1.031 -> 1.001
 (2), paired and walked 1.001 (1). In parted and patient another policy than LRU is played, and with reason,
 when everything turns. While it was left only when it had lost they had 1.14 and 1.15-1.19; with an alarm
-before that (`zoned/core/learning/alarm.py`) 1.012 (seeds 1, 2, 6: 1.004, 1.012, 1.001) and 1.002 (6 seeds,
+before that (`zoned/core/learning/alarm.py`) 1.012 (seed 2; seed 1 1.002) and 1.002 (6 seeds,
 with 6 hours).
 
 crept does not meet the goal and no policy that plays anything but LRU could meet it for all traces: without a
