@@ -54,16 +54,17 @@ class Landings:
         latency_s: float,
         now: Instant,
         times: int = 1,
+        shared: bool = False,
     ) -> None:
         """Count an answered read (or so many equal ones), here and in the shadow of what plain LRU would have
-        done with it. [hot]"""
+        done with it. ``shared``: what answers it was fetched for another read, or ahead. [hot]"""
         hit = source is Source.LOCAL
         self._observer.access(Access(key, hashed, size, hit, client), times)
         self._observer.served(key.dependency, source, latency_s, times)
         self._chronicle.read(hashed, source, times, now)
         near = bool(self._cache.holders(hashed)) if hit else source is Source.PEER
         self._tuner.access(key, hashed, size, now, hit, near, times)
-        self._tuner.served(key.dependency, source, times)
+        self._tuner.served(key.dependency, source, times, shared)
 
     def _count_duplicates(self, landing: Landing, now: Instant) -> None:
         """Whether others fetched it as well shows in their digests; not if we fetched it for one of them."""
@@ -108,6 +109,7 @@ class Landings:
         life = self._cache.life(flight.key, flight.key_hash)
         expires_s = 0.0 if life is None else life[1]
         actions: list[Action] = []
+        shared = flight.reason is not Reason.DEMAND
         for waiter in flight.waiters:
             if waiter.peer:
                 actions.append(self._forward(waiter, landing, ring_id, now))
@@ -123,8 +125,10 @@ class Landings:
             )
             waited_s = latency_s - (waiter.since_s - flight.started_s)
             self.account(
-                flight.key, flight.key_hash, landing.size, waiter.client, landing.source, waited_s, now
-            )
+                flight.key, flight.key_hash, landing.size, waiter.client, landing.source, waited_s, now,
+                shared=shared,
+            )  # fmt: skip
+            shared = True
         return actions
 
     def _forward(self, waiter: Waiter, landing: Landing, ring_id: str, now: Instant) -> AnswerPeer:

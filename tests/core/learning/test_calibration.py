@@ -144,6 +144,8 @@ def test_what_is_not_doubtful_would_have_been_judged_for_nothing(
 ) -> None:
     whole, lean = (Calibration(LearningSettings(keep_threshold=keep)) for _ in range(2))
     names = [promise(number) for number in range(10)]
+    for one in (whole, lean):
+        one.judged(promise(10), 9, 0.0)  # both know the dependency
     for second, (occurrences, found, had, agreeing, lifetime_s) in enumerate(lives):
         now_s = float(second)
         followers = [

@@ -40,6 +40,10 @@ def test_a_line_as_a_record():
     assert (record.requests, record.hits, record.peer_hits, record.lru_hit_ratio) == (4, 1, 1, 0.25)
     assert (record.origin_fetches, record.lru_origin_fetches, record.peer_transfers) == (3, 3.0, 3)
     assert (record.prefetched, record.prefetched_bytes) == (3, 157)
+    for source in (Source.ORIGIN, Source.HOME, Source.PEER):
+        line.served(source)
+        line.shared(source)  # three more reads, and no fetch more
+    assert (ledger.priced(price)[1].origin_fetches, ledger.priced(price)[1].peer_transfers) == (3, 3)
 
 
 def test_an_empty_ledger():

@@ -129,7 +129,7 @@ class Calibration:
         self._settings = settings
         self._limit = settings.max_promises
         self._keep = min(SURE, settings.keep_threshold)
-        self._least = log_odds_of(self._keep) - _ROUNDING
+        self._least = log_odds_of(min(self._keep, settings.association_threshold)) - _ROUNDING
         self._act = log_odds_of(settings.association_threshold)
         self._enough = min(self._act, log_odds_of(settings.guess_precision))
         self._acted = Acted(settings.max_promises)

@@ -80,6 +80,8 @@ class Line:
         "prefetched_origin",
         "prefetched_peer",
         "requests",
+        "shared_origin",
+        "shared_peer",
         "ttl_s",
     )
 
@@ -90,6 +92,7 @@ class Line:
         self.local = self.peer = self.origin = self.home = 0
         self.prefetched = self.prefetch_used = self.prefetched_bytes = 0
         self.prefetched_origin = self.prefetched_peer = 0
+        self.shared_origin = self.shared_peer = 0  # reads answered by what was fetched for another, or ahead
         self.ttl_s: float | None = None  # how long copies of it live; not a count
 
     def served(self, source: Source, times: int = 1) -> None:
@@ -102,6 +105,11 @@ class Line:
             self.origin += times
         else:
             self.home += times
+
+    def shared(self, source: Source) -> None:
+        """A read, which `served` counts, was answered by a fetch from there that is counted already."""
+        self.shared_origin += source is Source.ORIGIN or source is Source.HOME
+        self.shared_peer += source is Source.PEER or source is Source.HOME
 
     def tally(self) -> Tally:
         """The counts that can be priced, as they are now."""
@@ -120,6 +128,8 @@ class Line:
         self.prefetched_bytes += other.prefetched_bytes
         self.prefetched_origin += other.prefetched_origin
         self.prefetched_peer += other.prefetched_peer
+        self.shared_origin += other.shared_origin
+        self.shared_peer += other.shared_peer
         self.missed.add(other.missed)
 
     def earned(self, arms: Sequence[str], prices: PriceList) -> tuple[tuple[str, float], ...]:
@@ -145,9 +155,9 @@ class Line:
             lru_hit_ratio=1.0 - misses / self.requests if self.requests else 0.0,
             latency_s=tally.latency_s(prices),
             lru_latency_s=tally._replace(lru_misses=misses).lru_latency_s(prices),
-            origin_fetches=self.origin + self.home + self.prefetched_origin,
+            origin_fetches=self.origin + self.home + self.prefetched_origin - self.shared_origin,
             lru_origin_fetches=misses,
-            peer_transfers=self.peer + self.home + self.prefetched_peer,
+            peer_transfers=self.peer + self.home + self.prefetched_peer - self.shared_peer,
             prefetched=self.prefetched,
             prefetch_used=self.prefetch_used,
             prefetched_bytes=self.prefetched_bytes,

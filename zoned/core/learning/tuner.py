@@ -148,12 +148,15 @@ class Tuner:
         within = _places(*self._room, self._shadow)
         return self._calibration.judged(promise, within, now[0], lifetime_s, agreeing)
 
-    def served(self, dependency: Dependency, source: Source, times: int = 1) -> None:
-        """[hot] Where that access was really answered from; once for each `access`."""
+    def served(self, dependency: Dependency, source: Source, times: int = 1, shared: bool = False) -> None:
+        """[hot] Where that access was really answered from; once for each `access`. ``shared``: by a fetch
+        that is counted already, for another read or as a prefetch."""
         line = self._lines.get(dependency)
         if line is None:
             line = self._ledger.line(dependency)
         line.served(source, times)
+        if shared:
+            line.shared(source)
 
     def fetched(
         self, reason: Reason, dependency: Dependency, size: int, source: Source | None = None
