@@ -21,9 +21,13 @@ def added(rows: Rows, fingerprint: int) -> int:
     return rows.add(fingerprint)
 
 
-@given(st.lists(st.one_of(CLASHING, st.integers(0, 0xFFFFFFFF)), max_size=300), st.integers(2, 5))
-def test_it_is_a_dictionary_that_forgets(fingerprints: list[int], stays: int) -> None:
-    rows, twin = Rows(4), dict[int, int]()
+@given(
+    st.lists(st.one_of(CLASHING, st.integers(0, 0xFFFFFFFF)), max_size=300),
+    st.integers(2, 5),
+    st.sampled_from([0.75, 0.3]),
+)
+def test_it_is_a_dictionary_that_forgets(fingerprints: list[int], stays: int, load: float) -> None:
+    rows, twin = Rows(4, load), dict[int, int]()
     for number, fingerprint in enumerate(fingerprints):
         assert rows.get(fingerprint) == twin.get(fingerprint, 0) and (fingerprint in rows) == (
             fingerprint in twin
@@ -93,3 +97,14 @@ class Counting:
 
 def test_room_grows_by_a_quarter_up_to_the_limit() -> None:
     assert [grown(1000, 9000), grown(8000, 9000), grown(10, 9000)] == [1250, 9000, 74]
+
+
+def test_emptier_places_are_given_while_they_are_short() -> None:
+    usual, emptier = Rows(70_000), Rows(70_000, 0.375)
+    for number in range(1, 70_000):
+        name = number * 2_654_435_761 & 0xFFFFFFFF
+        assert usual.add(name) == emptier.add(name)
+        if number == 1000:
+            assert len(emptier.index) == 2 * len(usual.index)
+    assert len(emptier.index) == len(usual.index) and emptier.index.itemsize == 4
+    assert emptier.get(2_654_435_761) == 1 and emptier.get(5) == 0

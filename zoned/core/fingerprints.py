@@ -3,10 +3,11 @@
 What is known of an instance lies in columns at its row; this finds the row. A dictionary of Python's ints
 takes some 110 B an entry (the slot, the boxed fingerprint, the boxed row). Here the fingerprint is a column
 of 4 B, and an open-addressed index of row numbers, 2 B each up to 65,534 rows and 4 B above, is filled to
-three quarters at most. Who collides goes on in strides of its own fingerprint's upper half (double hashing),
-so no run of neighbours grows, and whoever makes up keys to collide has to make both halves agree. A look-up
-takes some 0.2 us, five times a dictionary's, so who looks at the same instance again and again keeps its row
-as a hint: it is right as long as ``names[hint]`` is the fingerprint.
+three quarters at most (less where that is asked for, while places are short). Who collides goes on in strides
+of its own fingerprint's upper half (double hashing), so no run of neighbours grows, and whoever makes up keys
+to collide has to make both halves agree. A look-up takes some 0.2 us, five times a dictionary's, so who looks
+at the same instance again and again keeps its row as a hint: it is right as long as ``names[hint]`` is the
+fingerprint.
 
 Rows are given out as 1, 2, 3, ...; row 0 is nobody's and means "unknown". Whoever forgets many at once says
 which rows stay (``keep``), and the rest closes up. Whoever forgets one at a time gives its row to the next
@@ -43,12 +44,14 @@ def grown(room: int, most: int) -> int:
 class Rows:
     """Which row an instance has. Row 0 is nobody's."""
 
-    __slots__ = ("_count", "_dropped", "_filled", "_load", "index", "mask", "names")
+    __slots__ = ("_count", "_dropped", "_filled", "_load", "_most", "index", "mask", "names")
 
     def __init__(self, room: int, load: float = _LOAD) -> None:
         """``room``: how many rows the columns have at first, nobody's included. ``load``: the share of the
-        index's places that may lead somewhere; less where most who are looked for are not there."""
+        index's places that may lead somewhere, as long as these take 2 B; less where most who are looked for
+        are not there."""
         self._load = load
+        self._most = 0  # places that may lead somewhere
         self.names = array("I", bytes(4 * room))
         """The fingerprint by row, 0 where there is none; as long as the columns beside it."""
         self._count = 1
@@ -114,7 +117,7 @@ class Rows:
 
     def _lead(self, fingerprint: Fingerprint, row: int) -> None:
         self._filled += 1
-        if self._filled > self._load * self.mask:
+        if self._filled > self._most:
             self._rebuild()
             return
         index, mask, stride = self.index, self.mask, fingerprint >> 16 | 1
@@ -141,9 +144,10 @@ class Rows:
     def _rebuild(self) -> None:
         """The index anew, as large as it has to be. All who have no place yet try the next one of theirs at
         once; of those who want the same, the last gets it."""
-        places = _LEAST_PLACES
-        while 3 * self._count > 2 * self._load * places:
+        places, load = _LEAST_PLACES, self._load if self._count <= _SHORT else _LOAD
+        while 3 * self._count > 2 * load * places:
             places *= 2
+        self._most = int(load * (places - 1))
         kind = "H" if self._count <= _SHORT else "I"
         self.index = array(kind, bytes(places * (2 if kind == "H" else 4)))
         self.mask = mask = places - 1

@@ -1,7 +1,7 @@
 """Masks by fingerprint: a bit for each member that claims a copy.
 
 Columns of rows that the fingerprint finds. Masks are as wide as the highest bit given out, a byte for up to
-eight members, so an instance takes some 10 B. A row without a bit is nobody's and is given to the next
+eight members, so an instance takes 10 to 16 B. A row without a bit is nobody's and is given to the next
 newcomer. The rows are 256 partitions, every 256th row one of them, for work that must not be done all at
 once.
 """

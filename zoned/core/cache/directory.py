@@ -2,7 +2,7 @@
 
 On a miss the question is "who has this?", so claims are kept by fingerprint, as a mask with a bit per member:
 one look-up finds all holders, however many members there are. Masks are a column that is as wide as the
-highest bit given out: a byte for up to eight members, so a claim takes some 10 B.
+highest bit given out: a byte for up to eight members, so a claim takes 10 to 16 B.
 
 A member that fails must not stop the agent while a million claims are cleaned up, so it only loses its bit in
 the mask of the living; ``tidy`` then wipes one of 256 partitions, and after a full round the bit can be given
